@@ -1,0 +1,1 @@
+"""The relational side: engine, tables, migrations, unit of work."""
