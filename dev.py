@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The project's one tool: makes the virtual environment, then serves, tests, checks, locks or measures.
 
-Standard library only, so that a fresh machine needs nothing but Python. ``make serve`` and friends call this file.
+Standard library only, so that a fresh machine needs nothing but Python; the Makefile only calls this file.
 """
 
 from __future__ import annotations
