@@ -1,0 +1,66 @@
+r"""The JSON spelling that object ids are hashed over.
+
+====================  =====================================================================
+keys                  in byte order (fs objects); as given (commits)
+separators            ``", "`` and ``": "``, no line breaks
+``" \\ \b \f \n``     two characters, so too ``\r`` and ``\t``
+others below U+0020   ``\u00XX`` with **upper-case** hexadecimal digits
+everything else       raw UTF-8, also ``/``, DEL, U+2028 and U+2029
+====================  =====================================================================
+
+This is msgspec's form but for the separators and the upper-case digits.
+
+Source: storage format §3.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+import msgspec
+
+from seafleet.errors import MalformedObject
+
+T = TypeVar("T")
+
+_escape = re.compile(rb"\\(?:u[0-9a-f]{4}|.)")
+_sorted: Final = msgspec.json.Encoder(order="sorted", enc_hook=str)
+_as_given: Final = msgspec.json.Encoder(enc_hook=str)
+
+
+def quote(text: str) -> str:
+    """Return `text` as a JSON string, quotes included. Raises MalformedObject for lone surrogates."""
+    return _encode(_as_given, str(text)).decode()
+
+
+def dumps(value: object) -> bytes:
+    """Return JSON with sorted keys: the text of an fs object. Raises MalformedObject for lone surrogates."""
+    return msgspec.json.format(_encode(_sorted, value), indent=0)
+
+
+def dumps_as_given(value: Mapping[str, object]) -> bytes:
+    """Return JSON with the keys in the order of `value`: the text of a commit."""
+    return msgspec.json.format(_encode(_as_given, value), indent=0)
+
+
+def loads(decoder: msgspec.json.Decoder[T], text: bytes, kind: str) -> T:
+    """Return what `decoder` makes of `text`; every way to fail becomes MalformedObject of `kind`."""
+    try:
+        return decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedObject(kind, str(error)) from None
+
+
+def _encode(encoder: msgspec.json.Encoder, value: object) -> bytes:
+    try:
+        encoded = encoder.encode(value)
+    except UnicodeEncodeError:
+        raise MalformedObject("text", "a lone surrogate has no UTF-8 form") from None
+    return _escape.sub(_upper_hex, encoded) if b"\\u00" in encoded else encoded
+
+
+def _upper_hex(match: re.Match[bytes]) -> bytes:
+    escape = match.group()
+    return b"\\u" + escape[2:].upper() if escape.startswith(b"\\u") else escape
