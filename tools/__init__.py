@@ -1,0 +1,1 @@
+"""Checks that keep the code in shape; ``make check`` runs them."""
