@@ -46,7 +46,13 @@ def dumps_as_given(value: Mapping[str, object]) -> bytes:
 
 
 def loads(decoder: msgspec.json.Decoder[T], text: bytes, kind: str) -> T:
-    """Return what `decoder` makes of `text`; every way to fail becomes MalformedObject of `kind`."""
+    r"""Return what `decoder` makes of `text`; every way to fail becomes MalformedObject of `kind`.
+
+    A NUL (``\u0000``) is refused wherever it stands, as the reference's parser does: file systems and
+    PostgreSQL have no place for it.
+    """
+    if b"\\u0000" in text and b"\\u0000" in _escape.findall(text):
+        raise MalformedObject(kind, "a string holds a NUL")
     try:
         return decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
