@@ -34,6 +34,7 @@ LAYERS = {
     "db": DB,
     "store": STORE,
     "library": LIBRARY,
+    "actor": DOMAINS,
     "access": ACCESS,
     "api": SURFACES,
     "web": SURFACES,

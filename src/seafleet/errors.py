@@ -22,6 +22,10 @@ Surfaces translate them to a status and a body, each in one table of its own::
     │   ├── AccessDenied          the access evaluator said no: `decision` says why
     │   ├── BadCredentials        wrong name or password
     │   ├── AccountDisabled
+    │   ├── LoginLocked           too many failed logins of one account: `retry_after_seconds`
+    │   ├── ClientForbidden       the role may not use this family of clients
+    │   ├── DeviceBlocked         `status` word and sentence: lost, disabled, waiting for approval, …
+    │   ├── DeviceWiped           the device is to remove what it holds of this server
     │   └── Throttled             too many requests: `retry_after_seconds`
     ├── Conflict
     │   ├── NameTaken             the name exists, and may not be replaced
@@ -229,6 +233,47 @@ class AccountDisabled(Refused):
     def __init__(self, email: str) -> None:
         super().__init__("this account is disabled")
         self.email = email
+
+
+class LoginLocked(Refused):
+    """Too many failed logins for this name; right or wrong passwords are not looked at for a while."""
+
+    code = "login_locked"
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(f"too many failed logins, try again in {retry_after_seconds} seconds")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ClientForbidden(Refused):
+    """The account's role may not use this family of clients (`desktop`, `android` or `ios`)."""
+
+    code = "client_forbidden"
+
+    def __init__(self, family: str) -> None:
+        super().__init__(f"not allowed to connect to {family} client")
+        self.family = family
+
+
+class DeviceBlocked(Refused):
+    """The device that asks is suspended. `status` is the word for machines, `sentence` the one for people."""
+
+    code = "device_blocked"
+
+    def __init__(self, status: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+class DeviceWiped(Refused):
+    """The device is to remove what it holds of this server; it learns so whatever it asks."""
+
+    code = "device_wiped"
+
+    def __init__(self, status: str) -> None:
+        super().__init__("device set to be remote wiped")
+        self.status = status
 
 
 class Throttled(Refused):

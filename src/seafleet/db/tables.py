@@ -101,7 +101,14 @@ api_token = Table(
     Column("device_link_id", _Id, ForeignKey("device_link.id", ondelete="CASCADE"), unique=True),
     Column("created_at", BigInteger, nullable=False),
     Column("last_used_at", BigInteger),
-    Index("api_token_plain", "account_id", unique=True, sqlite_where=Column("device_link_id").is_(None)),
+    Index(
+        "api_token_plain",
+        "account_id",
+        unique=True,
+        sqlite_where=Column("device_link_id").is_(None),
+        postgresql_where=Column("device_link_id").is_(None),
+    ),
+    Index("api_token_account", "account_id"),
 )
 
 client_login_token = Table(
@@ -123,6 +130,7 @@ login_log = Table(
     Column("success", Boolean, nullable=False),
     Column("via", String(20), nullable=False),
     Index("login_log_username", "username", "at"),
+    Index("login_log_account", "account_id", "at"),
 )
 
 # --- organizations and groups -----------------------------------------------------------------------------------------
@@ -426,6 +434,9 @@ device = Table(
     Column("admin_state", String(20), nullable=False, server_default="ACTIVE"),
     Column("expired", Boolean, nullable=False, default=False),
     Column("posture", String(20), nullable=False, server_default="unreported"),
+    Column("posture_issue", String(255), nullable=False, server_default=""),  # text of the first critical issue
+    Column("exempted_at", BigInteger),  # null: no exemption
+    Column("exempt_until", BigInteger),  # null beside `exempted_at`: for ever
     Column("last_seen", BigInteger),
     Column("last_ip", String(45), nullable=False, server_default=""),
     Column("created_at", BigInteger, nullable=False),
@@ -505,7 +516,8 @@ device_error = Table(
 
 # --- short-lived state that every worker must see ---------------------------------------------------------------------
 
-# File server tokens. `object` is an object id or JSON, as the operation asks. The device link, if any, is checked again at use.
+# File server tokens. `object` is an object id or JSON, as the operation asks. Account, API token, device link and link (if
+# any) are checked again at use. The token of a link's bearer carries the account that made the link.
 access_token = Table(
     "access_token",
     metadata,
@@ -513,10 +525,12 @@ access_token = Table(
     _library(),
     Column("operation", String(30), nullable=False),
     Column("object", Text, nullable=False),
-    Column("account_id", _Id),  # null: bearer of a link
+    Column("account_id", _Id, index=True),  # null: the server itself
     Column("account_email", String(255), nullable=False),
     Column("device_link_id", _Id),
     Column("api_token_id", _Id),
+    Column("share_link_token", String(100)),
+    Column("upload_link_token", String(100)),
     Column("one_time", Boolean, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
 )
