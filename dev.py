@@ -192,8 +192,8 @@ def check_steps() -> list[tuple[str, list[str]]]:
     code = [path for path in ("src", "tests", "tools", "benchmarks", "dev.py") if (ROOT / path).exists()]
     return [
         ("types", [venv_tool("mypy"), *code]),
-        ("format", [venv_tool("ruff"), "format", "--check", *code]),
-        ("lint", [venv_tool("ruff"), "check", *code]),
+        ("format", [venv_tool("ruff"), "format", "--check", "--output-format", "concise", *code]),
+        ("lint", [venv_tool("ruff"), "check", "--output-format", "concise", *code]),
         ("architecture", [python, "-m", "tools.check_imports"]),
         ("routes", [python, "-m", "tools.check_routes"]),
         ("lock", [python, "-m", "tools.check_lock"]),
