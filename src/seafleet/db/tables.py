@@ -1,7 +1,8 @@
 """Every table, as SQLAlchemy Core sees it. Migrations create them; a test compares the two.
 
-Times are whole Unix seconds in UTC unless a column says otherwise. Addresses are stored in lower case. Paths are absolute
-inside their library, `/`-separated, without a final slash except the root. Ids of objects are 40 lower-case hex digits.
+Times are whole Unix seconds in UTC unless a column says otherwise. Addresses are stored in lower case. Paths
+are absolute inside their library, `/`-separated, without a final slash except the root. Ids of objects are 40
+lower-case hex digits.
 Audit tables hold addresses as text on purpose: their rows survive the account.
 """
 
@@ -20,6 +21,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
+    text,
+    true,
 )
 
 metadata = MetaData()
@@ -38,13 +42,20 @@ def _account(name: str = "account_id", *, primary_key: bool = False, nullable: b
 
 
 def _library(name: str = "library_id", *, primary_key: bool = False) -> Column[str]:
-    return Column(name, String(36), ForeignKey("library.id", ondelete="CASCADE"), primary_key=primary_key, nullable=False)
+    return Column(
+        name,
+        String(36),
+        ForeignKey("library.id", ondelete="CASCADE"),
+        primary_key=primary_key,
+        nullable=False,
+    )
 
 
-# --- object store -----------------------------------------------------------------------------------------------------
+# --- object store -------------------------------------------------------------------------------------------
 
-# Commits, fs objects and blocks up to `inline_block_bytes`. kind: 0 commit, 1 fs, 2 block. touched_at is renewed when an
-# object is written again or reported as present, so that collection leaves it alone for the grace time.
+# Commits, fs objects and blocks up to `inline_block_bytes`. kind: 0 commit, 1 fs, 2 block. touched_at is
+# renewed when an object is written again or reported as present, so that collection leaves it alone for the
+# grace time.
 object_ = Table(
     "object",
     metadata,
@@ -55,7 +66,17 @@ object_ = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
-# --- accounts ---------------------------------------------------------------------------------------------------------
+# Blobs that collection has decided to remove and has not removed yet: writers take them as missing. A blob that was
+# touched at or after `touched_before` stays after all.
+condemned_blob = Table(
+    "condemned_blob",
+    metadata,
+    Column("store_id", String(36), primary_key=True),
+    Column("object_id", String(40), primary_key=True),
+    Column("touched_before", BigInteger, nullable=False),
+)
+
+# --- accounts -----------------------------------------------------------------------------------------------
 
 account = Table(
     "account",
@@ -64,8 +85,8 @@ account = Table(
     Column("email", String(255), nullable=False, unique=True),
     Column("password_hash", String(255)),  # null or "!": no login by password
     Column("source", String(20), nullable=False, server_default="db"),
-    Column("is_staff", Boolean, nullable=False, default=False),
-    Column("is_active", Boolean, nullable=False, default=True),
+    Column("is_staff", Boolean, nullable=False, server_default=false()),
+    Column("is_active", Boolean, nullable=False, server_default=true()),
     Column("role", String(100), nullable=False, server_default="default"),
     Column("created_at_us", BigInteger, nullable=False),  # microseconds: the admin API prints them
     Column("last_login_at", BigInteger),
@@ -89,8 +110,9 @@ account_option = Table(
     Column("value", Text, nullable=False),
 )
 
-# A plain token has no device columns; a device token names its link. The token itself is stored as SHA-256 in hex; where the
-# API has to show it again (a login of the same device returns the same token) `sealed` holds it under the server's secret.
+# A plain token has no device columns; a device token names its link. The token itself is stored as SHA-256
+# in hex; where the API has to show it again (a login of the same device returns the same token) `sealed`
+# holds it under the server's secret.
 api_token = Table(
     "api_token",
     metadata,
@@ -105,8 +127,8 @@ api_token = Table(
         "api_token_plain",
         "account_id",
         unique=True,
-        sqlite_where=Column("device_link_id").is_(None),
-        postgresql_where=Column("device_link_id").is_(None),
+        sqlite_where=text("device_link_id IS NULL"),
+        postgresql_where=text("device_link_id IS NULL"),
     ),
     Index("api_token_account", "account_id"),
 )
@@ -133,7 +155,7 @@ login_log = Table(
     Index("login_log_account", "account_id", "at"),
 )
 
-# --- organizations and groups -----------------------------------------------------------------------------------------
+# --- organizations and groups -------------------------------------------------------------------------------
 
 organization = Table(
     "organization",
@@ -163,16 +185,17 @@ group_member = Table(
     _serial(),
     Column("group_id", _Id, ForeignKey("group_.id", ondelete="CASCADE"), nullable=False),
     _account(),
-    Column("is_admin", Boolean, nullable=False, default=False),
+    Column("is_admin", Boolean, nullable=False, server_default=false()),
     Column("joined_at", BigInteger, nullable=False),
     UniqueConstraint("group_id", "account_id"),
     Index("group_member_account", "account_id"),
 )
 
-# --- libraries --------------------------------------------------------------------------------------------------------
+# --- libraries ----------------------------------------------------------------------------------------------
 
-# `store_id` is where fs objects and blocks lie: the library's own id, or its origin's for a sub-library. `generation`
-# changes when collection removed objects of the store. Encryption columns repeat what the head commit says.
+# `store_id` is where fs objects and blocks lie: the library's own id, or its origin's for a sub-library.
+# `generation` changes when collection removed objects of the store. Encryption columns repeat what the head
+# commit says.
 library = Table(
     "library",
     metadata,
@@ -191,9 +214,9 @@ library = Table(
     Column("file_count", BigInteger, nullable=False, server_default="0"),
     Column("version", Integer, nullable=False, server_default="1"),
     Column("status", Integer, nullable=False, server_default="0"),  # 0 normal, 1 read-only
-    Column("is_damaged", Boolean, nullable=False, default=False),
+    Column("is_damaged", Boolean, nullable=False, server_default=false()),
     Column("generation", String(36), nullable=False, server_default=""),
-    Column("encrypted", Boolean, nullable=False, default=False),
+    Column("encrypted", Boolean, nullable=False, server_default=false()),
     Column("enc_version", Integer, nullable=False, server_default="0"),
     Column("magic", String(64), nullable=False, server_default=""),
     Column("random_key", String(96), nullable=False, server_default=""),
@@ -238,8 +261,8 @@ commit_index = Table(
     Column("ctime", BigInteger, nullable=False),
     Column("device_name", String(255)),
     Column("client_version", String(50)),
-    Column("new_merge", Boolean, nullable=False, default=False),
-    Column("conflict", Boolean, nullable=False, default=False),
+    Column("new_merge", Boolean, nullable=False, server_default=false()),
+    Column("conflict", Boolean, nullable=False, server_default=false()),
 )
 
 library_trash = Table(
@@ -300,7 +323,7 @@ upload_temp = Table(
     Column("updated_at", BigInteger, nullable=False, index=True),
 )
 
-# --- sharing ----------------------------------------------------------------------------------------------------------
+# --- sharing ------------------------------------------------------------------------------------------------
 
 user_share = Table(
     "user_share",
@@ -417,7 +440,7 @@ snapshot_label = Table(
     UniqueConstraint("library_id", "commit_id", "name"),
 )
 
-# --- devices ----------------------------------------------------------------------------------------------------------
+# --- devices ------------------------------------------------------------------------------------------------
 
 # What an operator decided about a device, and what it said of itself. Links tie it to accounts.
 device = Table(
@@ -432,9 +455,10 @@ device = Table(
     Column("platform", String(20), nullable=False, server_default="other"),
     Column("approval", String(20), nullable=False, server_default="approved"),
     Column("admin_state", String(20), nullable=False, server_default="ACTIVE"),
-    Column("expired", Boolean, nullable=False, default=False),
+    Column("expired", Boolean, nullable=False, server_default=false()),
     Column("posture", String(20), nullable=False, server_default="unreported"),
-    Column("posture_issue", String(255), nullable=False, server_default=""),  # text of the first critical issue
+    # Text of the first critical issue.
+    Column("posture_issue", String(255), nullable=False, server_default=""),
     Column("exempted_at", BigInteger),  # null: no exemption
     Column("exempt_until", BigInteger),  # null beside `exempted_at`: for ever
     Column("last_seen", BigInteger),
@@ -514,10 +538,11 @@ device_error = Table(
     UniqueConstraint("account_email", "peer_id", "library_id", "message"),
 )
 
-# --- short-lived state that every worker must see ---------------------------------------------------------------------
+# --- short-lived state that every worker must see -----------------------------------------------------------
 
-# File server tokens. `object` is an object id or JSON, as the operation asks. Account, API token, device link and link (if
-# any) are checked again at use. The token of a link's bearer carries the account that made the link.
+# File server tokens. `object` is an object id or JSON, as the operation asks. Account, API token, device
+# link and link (if any) are checked again at use. The token of a link's bearer carries the account that
+# made the link.
 access_token = Table(
     "access_token",
     metadata,
@@ -555,7 +580,7 @@ transfer_task = Table(
     Column("done", BigInteger, nullable=False, server_default="0"),
     Column("total", BigInteger, nullable=False, server_default="0"),
     Column("failed_reason", Text, nullable=False, server_default=""),
-    Column("cancel_requested", Boolean, nullable=False, default=False),
+    Column("cancel_requested", Boolean, nullable=False, server_default=false()),
     Column("arguments", Text, nullable=False),  # JSON
     Column("worker", String(64), nullable=False, server_default=""),
     Column("created_at", BigInteger, nullable=False),
@@ -570,7 +595,7 @@ throttle_window = Table(
     Column("hits", BigInteger, nullable=False),
 )
 
-# --- activity and audit -----------------------------------------------------------------------------------------------
+# --- activity and audit -------------------------------------------------------------------------------------
 
 activity = Table(
     "activity",
@@ -603,7 +628,8 @@ audit_event = Table(
     Index("audit_event_library", "library_id", "id"),
 )
 
-# A feed that workers read to learn of changes that other workers made: head moves, locks, permissions, revocations.
+# A feed that workers read to learn of changes that other workers made: head moves, locks, permissions,
+# revocations.
 change_feed = Table(
     "change_feed",
     metadata,
@@ -614,6 +640,8 @@ change_feed = Table(
     Column("at", BigInteger, nullable=False, index=True),
 )
 
-setting = Table("setting", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False))
+setting = Table(
+    "setting", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False)
+)
 
 schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
