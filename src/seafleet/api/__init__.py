@@ -1,0 +1,1 @@
+"""What the server says over HTTP: one package per surface, and the kernel that they all stand on."""

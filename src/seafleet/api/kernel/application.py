@@ -1,0 +1,247 @@
+"""The ASGI application: finds the route, runs its handler in one hop to a thread, sends the answer.
+
+A small request costs the event loop only its routing and its sockets; everything else (who calls, throttle,
+parsing, the handler, encoding) happens in a single visit to a pool.
+
+Source: Web API conventions §§1–5.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+from seafleet.api.kernel.errors import ApiError, ReplyError, detail, method_not_allowed, not_found, too_large
+from seafleet.api.kernel.negotiation import NotAcceptableError, accepted_indent
+from seafleet.api.kernel.replies import JSON, Encoded, Reply, as_reply, encode_reply
+from seafleet.api.kernel.request import ApiRequest, Headers
+from seafleet.api.kernel.router import Match, Router, WrongVerb
+from seafleet.api.kernel.routes import Auth, Marker, Route
+from seafleet.api.kernel.streams import ClientGone, StreamRequest, linger
+from seafleet.decision import Decision
+from seafleet.errors import AccessDenied, SeafleetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, MutableMapping
+
+    from seafleet.api.kernel.observer import Observer
+    from seafleet.api.kernel.routes import Handler, StreamHandler
+    from seafleet.api.kernel.streams import Receive, Send
+    from seafleet.api.kernel.surfaces import Surface
+    from seafleet.api.services import Services
+
+    Scope = MutableMapping[str, Any]
+
+_PARSES = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
+_UNTOLD = Route("-", "-", "unknown", Marker.ANYONE, Auth.PUBLIC, handler=lambda _request: None)
+
+
+class Application:
+    """Serves the routes of all surfaces. Mistakes in handlers propagate to the composition root."""
+
+    def __init__(
+        self,
+        services: Services,
+        routes: Iterable[Route],
+        surfaces: Mapping[str, Surface],
+        observer: Observer | None = None,
+    ) -> None:
+        self._services = services
+        self._surfaces = dict(surfaces)
+        self._observer = observer
+        self._router: Router[Route] = Router()
+        for route in routes:
+            self._surfaces[route.surface]  # a route of an unknown surface is a mistake to tell at the start
+            self._router.add(route.verb, route.pattern, route)
+        self._exempt = frozenset(services.settings.throttle_exempt)
+        self._ids = (f"{os.urandom(5).hex()}{number:08x}" for number in itertools.count(1))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        started = time.perf_counter()
+        request_id = scope["request_id"] = next(self._ids)
+        found = self._router.match(scope["method"], scope["raw_path"])
+        if not isinstance(found, Match):
+            answer = self._unrouted(scope["method"], found)
+            await _send_answer(answer, request_id, receive, send, read=not scope_has_body(scope))
+            self._observe(scope, _UNTOLD, answer.status, len(answer.body), started)
+        elif found.route.stream:
+            await self._stream(found, scope, receive, send, started)
+        else:
+            await self._plain(found, scope, receive, send, started)
+
+    # -- plain requests ----------------------------------------------------------------------------------
+
+    async def _plain(
+        self, found: Match[Route], scope: Scope, receive: Receive, send: Send, started: float
+    ) -> None:
+        lines = dict(scope["headers"])
+        route, complete, body = found.route, True, b""
+        if b"content-length" in lines or b"transfer-encoding" in lines:
+            try:
+                complete, body = await _read(lines, receive, route.body_limit_bytes)
+            except ClientGone:
+                return
+        if complete:
+            pool = self._services.auth if route.pool == "auth" else self._services.api
+            request = ApiRequest(
+                scope, Headers(lines), route, found.params, self._services, scope["request_id"], body
+            )
+            answer = await pool.run(self._answer, request)
+        else:
+            answer = encode_reply(too_large().reply())
+        await _send_answer(answer, scope["request_id"], receive, send, read=complete)
+        self._observe(scope, route, answer.status, len(answer.body), started)
+
+    def _answer(self, request: ApiRequest) -> Encoded:
+        """Everything that a small request needs, in a thread."""
+        surface = self._surfaces[request.route.surface]
+        try:
+            self._admit(request, surface)
+            handler = cast("Handler", request.route.handler)
+            reply = as_reply(handler(request))
+        except ApiError as error:
+            reply = error.reply()
+        except ReplyError as error:
+            reply = error.reply
+        except SeafleetError as error:
+            reply = surface.domain_error(request, error)
+        return encode_reply(reply, request.indent)
+
+    def _admit(self, request: ApiRequest, surface: Surface) -> None:
+        """Check form of the answer, caller and throttle, in this order."""
+        route = request.route
+        if surface.negotiates:
+            request.indent = _negotiate(request)
+        if route.auth is not Auth.PUBLIC and surface.authenticate is not None:
+            request.actor = surface.authenticate(request)
+        if route.action is Marker.STAFF and not (request.actor is not None and request.actor.is_staff):
+            raise AccessDenied(
+                Decision(allowed=False, reason="only administrators may do this", rule="not_staff")
+            )
+        if route.throttle is not None:
+            self._throttle(request, route.throttle)
+
+    def _throttle(self, request: ApiRequest, scope: str) -> None:
+        address = request.client_ip
+        if address in self._exempt:
+            return
+        actor = request.actor
+        if actor is None or actor.account_id is None:
+            self._services.throttle.hit(scope, address)
+        elif scope != "anon":
+            self._services.throttle.hit(scope, f"#{actor.account_id}")
+
+    # -- streams -----------------------------------------------------------------------------------------
+
+    async def _stream(
+        self, found: Match[Route], scope: Scope, receive: Receive, send: Send, started: float
+    ) -> None:
+        request = StreamRequest(
+            scope,
+            Headers(dict(scope["headers"])),
+            found.route,
+            found.params,
+            self._services,
+            scope["request_id"],
+            receive,
+            send,
+        )
+        try:
+            await cast("StreamHandler", found.route.handler)(request)
+        except ClientGone:
+            pass
+        except ApiError as error:
+            await self._refuse(request, error.reply())
+        except ReplyError as error:
+            await self._refuse(request, error.reply)
+        except SeafleetError as error:
+            surface = self._surfaces[found.route.surface]
+            await self._refuse(request, surface.domain_error(request, error))
+        finally:
+            await request.close()
+            self._observe(scope, found.route, request.status, request.sent_bytes, started)
+
+    async def _refuse(self, request: StreamRequest, reply: Reply) -> None:
+        if not request.started and not request.client_gone:
+            await request.reply(reply)
+
+    # -- the rest ----------------------------------------------------------------------------------------
+
+    def _unrouted(self, verb: str, found: object) -> Encoded:
+        if not isinstance(found, WrongVerb):
+            return encode_reply(not_found().reply())
+        if verb == "OPTIONS":
+            return encode_reply(_describe(found.routes[0], found.allowed))
+        return encode_reply(method_not_allowed(verb, found.allowed).reply())
+
+    def _observe(self, scope: Scope, route: Route, status: int, size: int, started: float) -> None:
+        if self._observer is not None:
+            self._observer.request_done(scope, route, status, size, time.perf_counter() - started)
+
+    def internal_error(self, scope: Scope) -> Encoded:
+        """Return the answer of the path's surface for a mistake in the program."""
+        found = self._router.match(scope["method"], scope["raw_path"])
+        name = found.route.surface if isinstance(found, Match) else "seafile"
+        return encode_reply(self._surfaces[name].internal_error)
+
+
+def _negotiate(request: ApiRequest) -> int:
+    if b"format=" in request.query_string and (wanted := request.query("format")) is not None:
+        if wanted != "json":
+            raise not_found()
+        return 0
+    try:
+        return accepted_indent(request.headers.get("accept"))
+    except NotAcceptableError:
+        raise detail(406, "Could not satisfy the request Accept header.") from None
+
+
+def _describe(route: Route, allowed: tuple[str, ...]) -> Reply:
+    words = route.operation.replace("-", " ").capitalize()
+    text = (route.handler.__doc__ or "").strip().partition("\n")[0]
+    return Reply(
+        {"name": words, "description": text, "renders": [JSON], "parses": _PARSES},
+        headers={"Allow": ", ".join(allowed)},
+    )
+
+
+async def _read(lines: dict[bytes, bytes], receive: Receive, limit_bytes: int) -> tuple[bool, bytes]:
+    """Return whether the body came whole and within the limit, and the body."""
+    announced = lines.get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > limit_bytes:
+        return False, b""
+    pieces: list[bytes] = []
+    size, more = 0, announced != b"0"
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > limit_bytes:
+            return False, b""
+        pieces.append(piece)
+        more = message.get("more_body", False)
+    return True, b"".join(pieces)
+
+
+async def _send_answer(answer: Encoded, request_id: str, receive: Receive, send: Send, *, read: bool) -> None:
+    headers = [*answer.headers, (b"x-request-id", request_id.encode())]
+    if not read:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": not read})
+    if not read:
+        await linger(receive)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def scope_has_body(scope: Scope) -> bool:
+    """Tell whether a request announces a body."""
+    for name, value in scope["headers"]:
+        if name == b"transfer-encoding" or (name == b"content-length" and value != b"0"):
+            return True
+    return False

@@ -1,0 +1,50 @@
+"""The token scheme: `Authorization: Token <40 hex>`, and what each way of getting it wrong is answered with.
+
+Source: Web API conventions §2, Seafile devices §2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from seafleet.api.kernel.errors import ApiError, detail
+from seafleet.api.kernel.routes import Auth
+
+if TYPE_CHECKING:
+    from seafleet.actor import Actor
+    from seafleet.api.kernel.request import ApiRequest
+
+_SCHEMES: Final = ("token", "bearer")
+
+
+def no_credentials() -> ApiError:
+    """Return the refusal of a caller that shows no credentials."""
+    return detail(403, "Authentication credentials were not provided.")
+
+
+def token_of(authorization: str) -> str | None:
+    """Return the token in an `Authorization` header, None when the header is absent or of another scheme.
+
+    Raises ApiError (401) for a header of our scheme with no token or too many words.
+    """
+    words = authorization.split()
+    if not words or words[0].lower() not in _SCHEMES:
+        return None
+    if len(words) == 1:
+        raise detail(401, "Invalid token header. No credentials provided.")
+    if len(words) > 2:
+        raise detail(401, "Invalid token header. Token string should not contain spaces.")
+    return words[1]
+
+
+def authenticate(request: ApiRequest) -> Actor | None:
+    """Return who calls. Raises ApiError for a caller without credentials, unless the route lets those in."""
+    token = token_of(request.headers.get("authorization"))
+    actor = None if token is None else _resolve(request, token)
+    if actor is None and request.route.auth is not Auth.OPTIONAL:
+        raise no_credentials()
+    return actor
+
+
+def _resolve(request: ApiRequest, token: str) -> Actor | None:
+    return request.services.tokens.resolve(token).actor

@@ -1,0 +1,41 @@
+"""Everything that surfaces may call, in one value.
+
+Filled by the composition root, handed to every request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seafleet.access import Access
+    from seafleet.accounts import AccessTokens, Accounts, SyncTokens, Throttle, Tokens
+    from seafleet.api.kernel.pool import WorkerPool
+    from seafleet.clock import Clock
+    from seafleet.db.engine import Database
+    from seafleet.library.service import Libraries
+    from seafleet.library.trees import Trees
+    from seafleet.settings import Settings
+    from seafleet.store import ObjectStore
+
+
+@dataclass(slots=True)
+class Services:
+    """The server's services and the thread pools that they run in."""
+
+    settings: Settings
+    clock: Clock
+    db: Database
+    objects: ObjectStore
+    trees: Trees
+    libraries: Libraries
+    accounts: Accounts
+    tokens: Tokens
+    access_tokens: AccessTokens
+    sync_tokens: SyncTokens
+    access: Access
+    throttle: Throttle
+    api: WorkerPool
+    io: WorkerPool
+    auth: WorkerPool
