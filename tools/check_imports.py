@@ -309,7 +309,22 @@ def missing_docstrings(modules: Sequence[Module]) -> Iterator[Problem]:
     for module in modules:
         if ast.get_docstring(module.tree) is None and module.text.strip():
             yield Problem(module.path, 1, "no docstring", module.name)
-        yield from _undocumented(module, module.tree.body)
+        exported = _exported(module.tree)
+        yield from _undocumented(
+            module, [node for node in module.tree.body if exported is None or _is_in(node, exported)]
+        )
+
+
+def _exported(tree: ast.Module) -> set[str] | None:
+    """Answer what a module's ``__all__`` lists, None when it has none and every plain name is public."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return {str(name) for name in ast.literal_eval(node.value)}
+    return None
+
+
+def _is_in(node: ast.stmt, names: set[str]) -> bool:
+    return getattr(node, "name", None) in names
 
 
 def _undocumented(module: Module, body: Sequence[ast.stmt]) -> Iterator[Problem]:

@@ -135,6 +135,11 @@ def test_public_names_without_a_docstring_are_found() -> None:
     assert found(check_imports.missing_docstrings, "seafleet.ids", text) == ["Public", "verb"]
 
 
+def test_a_list_of_exports_decides_which_names_are_public() -> None:
+    text = '"""A module."""\n__all__ = ["shown"]\ndef shown(): ...\ndef hidden(): ...\n'
+    assert found(check_imports.missing_docstrings, "seafleet.ids", text) == ["shown"]
+
+
 @pytest.mark.parametrize(
     "line", ["see /wo" + "rk/main", "# TO" + "DO: later", "py" + "pi.org", "raise NotImplemented" + "Error"]
 )
