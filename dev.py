@@ -78,6 +78,15 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def project_digest() -> str:
+    """Answer a hash of what pyproject.toml says about installing; settings of tools do not count."""
+    import tomllib  # noqa: PLC0415 - an older Python still has to get as far as naming a newer one
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    parts = [project.get("project"), project.get("build-system"), project.get("tool", {}).get("hatch")]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
 def read_stamp() -> dict[str, str]:
     """Answer what was installed last, or nothing when the environment is new or damaged."""
     try:
@@ -91,7 +100,7 @@ def wanted_stamp(dev: bool) -> dict[str, str]:
     """Answer what an up-to-date environment would have recorded."""
     lock = DEV_LOCK if dev else RUNTIME_LOCK
     kind = "dev" if dev else "runtime"
-    return {kind: digest(lock), "project": digest(ROOT / "pyproject.toml"), "root": str(ROOT)}
+    return {kind: digest(lock), "project": project_digest(), "root": str(ROOT)}
 
 
 def is_current(dev: bool) -> bool:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("requirements.lock", "requirements-dev.lock", "pyproject.toml"):
+    for name in ("requirements.lock", "requirements-dev.lock"):
         (tmp_path / name).write_text(name)
+    (tmp_path / "pyproject.toml").write_text('project.version = "1"\ntool.ruff.line-length = 1')
     (tmp_path / ".venv").mkdir()
     monkeypatch.setattr(dev, "ROOT", tmp_path)
     monkeypatch.setattr(dev, "VENV", tmp_path / ".venv")
@@ -50,10 +51,17 @@ def test_an_environment_for_serving_does_not_suffice_for_development(project: Pa
     assert not dev.is_current(dev=True)
 
 
-@pytest.mark.parametrize("name", ["requirements-dev.lock", "pyproject.toml"])
-def test_a_changed_lock_or_project_makes_the_environment_stale(project: Path, name: str) -> None:
+def test_a_changed_lock_makes_the_environment_stale(project: Path) -> None:
     stamp(for_dev=True)
-    (project / name).write_text("changed")
+    (project / "requirements-dev.lock").write_text("changed")
+    assert not dev.is_current(dev=True)
+
+
+def test_a_changed_project_makes_the_environment_stale_but_settings_of_tools_do_not(project: Path) -> None:
+    stamp(for_dev=True)
+    (project / "pyproject.toml").write_text('project.version = "1"\ntool.ruff.line-length = 2')
+    assert dev.is_current(dev=True)
+    (project / "pyproject.toml").write_text('project.version = "2"')
     assert not dev.is_current(dev=True)
 
 
