@@ -25,6 +25,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL, make_url
 
 from seafleet.db.migrations import migrate
+from seafleet.db.postgresql import PostgresqlBackend
 from seafleet.db.sqlite import SqliteBackend
 from seafleet.db.transaction import Transaction, Work
 
@@ -121,8 +122,10 @@ def _parse(url: str) -> URL:
 
 
 def _backend(url: URL, pool_size: int) -> Backend:
-    if url.get_backend_name() == "sqlite":
+    if url.drivername in ("sqlite", "sqlite+pysqlite"):
         return SqliteBackend(url)
+    if url.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return PostgresqlBackend(url.set(drivername="postgresql+psycopg"), pool_size)
     raise ValueError(f"not a supported database: {url.drivername}")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Executable
+from sqlalchemy.exc import DBAPIError
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -18,21 +20,40 @@ _log = logging.getLogger(__name__)
 class Transaction:
     """An open transaction, lent to a work for the length of one call.
 
-    After a statement has failed only rolling back is left (PostgreSQL insists on it): let the error fly, and
-    avoid it beforehand with `upsert(...)` where a row may be there already.
+    A statement that fails spoils the whole transaction, as PostgreSQL has it: let the error fly. Where a row may
+    be there already use `upsert`; where a failure is expected, put the statement into a `savepoint`.
     """
 
-    __slots__ = ("_actions", "connection")
+    __slots__ = ("_actions", "connection", "spoiled")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.spoiled = False
         self._actions: list[Callable[[], None]] = []
 
     def execute(
         self, statement: Executable, parameters: Parameters | None = None
     ) -> CursorResult[*tuple[Any, ...]]:
         """Execute one statement; a sequence of parameters executes it once for each."""
-        return self.connection.execute(statement, parameters)
+        try:
+            return self.connection.execute(statement, parameters)
+        except DBAPIError:
+            self.spoiled = True
+            raise
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what happened inside the `with` block, and no more, when it raises. Catch the error outside."""
+        before = self.spoiled
+        self.connection.exec_driver_sql("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            self.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
+            self.connection.exec_driver_sql("RELEASE SAVEPOINT part")
+            self.spoiled = before
+            raise
+        self.connection.exec_driver_sql("RELEASE SAVEPOINT part")
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Have `action` run once the commit is durable, before `write` returns; never after a rollback.
@@ -43,12 +64,18 @@ class Transaction:
         """
         self._actions.append(action)
 
-    def take_actions(self) -> Sequence[Callable[[], None]]:
+    def take_actions(self) -> list[Callable[[], None]]:
         """Hand over what is to run after the commit; for the engine."""
         return self._actions
 
 
 Work = Callable[[Transaction], T]
+
+
+def check_unbroken(transaction: Transaction) -> None:
+    """Raise RuntimeError when a work returned although a statement failed: it would commit half of itself."""
+    if transaction.spoiled:
+        raise RuntimeError("a work went on after a failed statement; wrap what may fail in savepoint()")
 
 
 class Captured:

@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from sqlalchemy import Connection
 
 from seafleet.db.failures import as_storage_failure
-from seafleet.db.transaction import Captured, Transaction, Work, run_actions
+from seafleet.db.transaction import Captured, Transaction, Work, check_unbroken, run_actions
 from seafleet.errors import StorageFailure
 
 T = TypeVar("T")
@@ -42,6 +42,7 @@ class Pending(Generic[T]):
         transaction = Transaction(connection)
         with Captured() as captured:
             self.result = self.work(transaction)
+            check_unbroken(transaction)
         self.error = captured.error
         self.actions = transaction.take_actions()
 

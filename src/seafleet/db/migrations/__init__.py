@@ -24,7 +24,7 @@ class Migration:
 MIGRATIONS: Final = (Migration(1, v0001_initial.apply),)
 
 
-class SchemaTooNew(SeafleetError):  # noqa: N818 - named as every error of the tree
+class SchemaTooNew(SeafleetError):
     """The database was written by a later version of this program."""
 
     code = "schema_too_new"
