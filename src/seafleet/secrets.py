@@ -1,11 +1,12 @@
 """The server's own secret, what is sealed under it, and tokens that are kept as hashes.
 
-The secret is 32 random bytes in a file of its own (mode 0600), or any long text that the operator hands over in a setting.
-It never enters the database, so that a copy of the database gives away neither tokens nor library keys.
+The secret is 32 random bytes in a file of its own (mode 0600), or any long text that the operator hands over
+in a setting. It never enters the database, so that a copy of the database gives away neither tokens nor
+library keys.
 
-A sealed value is ``version (1 byte, 0x01) | nonce (12 bytes) | AES-256-GCM ciphertext and tag``. The key is derived from the
-secret for each purpose (HKDF-SHA256), and the purpose is authenticated too: what was sealed for one purpose does not open
-for another.
+A sealed value is ``version (1 byte, 0x01) | nonce (12 bytes) | AES-256-GCM ciphertext and tag``. The key is
+derived from the secret for each purpose (HKDF-SHA256), and the purpose is authenticated too: what was sealed
+for one purpose does not open for another.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ class ServerSecret:
     def open(cls, path: Path, random: RandomSource | None = None) -> Self:
         """Read the secret's file, or make it with mode 0600 and on disk when this returns.
 
-        Several processes may start at once: the one that links its file first wins, all others read it. A file that
-        others may read is refused with InvalidArgument.
+        Several processes may start at once: the one that links its file first wins, all others read it. A
+        file that others may read is refused with InvalidArgument.
         """
         if not path.exists():
             _create(path, (random or SystemRandom()).randbytes(SECRET_BYTES))
@@ -70,7 +71,9 @@ class ServerSecret:
         return _VERSION + nonce + self._key(purpose).encrypt(nonce, data, purpose.encode())
 
     def unseal(self, purpose: str, sealed: bytes) -> bytes:
-        """Return what was sealed for this purpose. Raises MalformedObject if secret, purpose or bytes are other."""
+        """Return what was sealed for this purpose. Raises MalformedObject if secret, purpose or bytes are
+        other.
+        """
         if sealed[:1] != _VERSION:
             raise MalformedObject("sealed value", "unknown version")
         start = len(_VERSION) + NONCE_BYTES

@@ -1,17 +1,18 @@
 """What is known of a device that asks for something, and what follows from it.
 
-`verdict` is the only place that decides on a device. New facts become fields of `DeviceState` and rows of the database; new
-rules belong here.
+`verdict` is the only place that decides on a device. New facts become fields of `DeviceState` and rows of the
+database; new rules belong here.
 
 Source: device registry §4 and §7.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from seafleet.errors import DeviceBlocked, DeviceWiped
+from seafleet.text import storable
 
 DESKTOP_PLATFORMS: Final = frozenset(("windows", "linux", "mac"))
 PLATFORMS: Final = DESKTOP_PLATFORMS | {"android", "ios"}
@@ -84,8 +85,8 @@ class DeviceState:
 class Verdict:
     """Whether a device may do anything at all.
 
-    `status` is the word that the wire carries: for refusals the reason, for admitted devices a warning or nothing.
-    `wipe` asks the device to remove what it holds. `gone` means that its tokens count as unknown.
+    `status` is the word that the wire carries: for refusals the reason, for admitted devices a warning or
+    nothing. `wipe` asks the device to remove what it holds. `gone` means that its tokens count as unknown.
     """
 
     allowed: bool
@@ -106,7 +107,9 @@ _WARNED: Final = Verdict(allowed=True, status="NON_COMPLIANT")
 
 
 def verdict(device: DeviceState, policy: DevicePolicy, now: int) -> Verdict:
-    """Decide on a device: removed, wipe mark, operator's state, approval, application, posture, in this order."""
+    """Decide on a device: removed, wipe mark, operator's state, approval, application, posture, in this
+    order.
+    """
     if device.removed_at is not None:
         return _GONE
     if device.wiped_at is not None:
@@ -137,7 +140,9 @@ def _refused(status: str, *, wipe: bool = False, issue: str = "") -> Verdict:
 
 
 def raise_refusal(found: Verdict) -> None:
-    """Raise what the web API answers for this verdict: DeviceWiped, DeviceBlocked, or nothing if it is allowed."""
+    """Raise what the web API answers for this verdict: DeviceWiped, DeviceBlocked, or nothing if it is
+    allowed.
+    """
     if found.allowed:
         return
     if found.wipe:
@@ -146,7 +151,7 @@ def raise_refusal(found: Verdict) -> None:
 
 
 def raise_login_refusal(found: Verdict) -> None:
-    """Raise DeviceBlocked with the sentence of the login form, if a right password does not help this device."""
+    """Raise DeviceBlocked with the login form's sentence, if a right password does not help this device."""
     if not found.login_refused:
         return
     if found.status == "APP_DISABLED":
@@ -156,14 +161,16 @@ def raise_login_refusal(found: Verdict) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
-    """What a client says of itself when it logs in. Build it with `of`, which brings the parts to their stored form."""
+    """What a client says of itself when it logs in. Build it with `of`, which brings the parts to their
+    stored form.
+    """
 
     platform: str
     device_id: str
     device_name: str
     client_version: str = ""
     platform_version: str = ""
-    ip: str = field(default="", compare=False)
+    ip: str = ""
 
     @classmethod
     def of(
@@ -179,8 +186,8 @@ class DeviceInfo:
         return cls(
             platform.lower(),
             device_id,
-            device_name[:40],
-            client_version[:16],
-            platform_version[:16],
-            ip[:45],
+            storable(device_name, 40),
+            storable(client_version, 16),
+            storable(platform_version, 16),
+            storable(ip, 45),
         )

@@ -1,0 +1,1 @@
+"""Accounts, how they log in, and every kind of token that acts for them."""

@@ -1,0 +1,1 @@
+"""What happened: the audit log and the activity feed."""
