@@ -31,17 +31,17 @@ _as_given: Final = msgspec.json.Encoder(enc_hook=str)
 
 
 def quote(text: str) -> str:
-    """Return `text` as a JSON string, quotes included. Raises MalformedObject for lone surrogates."""
+    """Return `text` as a JSON string with its quotes. Raises MalformedObject for lone surrogates and NULs."""
     return _encode(_as_given, str(text)).decode()
 
 
 def dumps(value: object) -> bytes:
-    """Return JSON with sorted keys: the text of an fs object. Raises MalformedObject for lone surrogates."""
+    """Return JSON with sorted keys: the text of an fs object. Raises MalformedObject as `quote` does."""
     return msgspec.json.format(_encode(_sorted, value), indent=0)
 
 
 def dumps_as_given(value: Mapping[str, object]) -> bytes:
-    """Return JSON with the keys in the order of `value`: the text of a commit."""
+    """Return JSON with the keys as given: the text of a commit. Raises MalformedObject as `quote` does."""
     return msgspec.json.format(_encode(_as_given, value), indent=0)
 
 
@@ -51,8 +51,7 @@ def loads(decoder: msgspec.json.Decoder[T], text: bytes, kind: str) -> T:
     A NUL (``\u0000``) is refused wherever it stands, as the reference's parser does: file systems and
     PostgreSQL have no place for it.
     """
-    if b"\\u0000" in text and b"\\u0000" in _escape.findall(text):
-        raise MalformedObject(kind, "a string holds a NUL")
+    _refuse_nul(text, kind)
     try:
         return decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -64,7 +63,15 @@ def _encode(encoder: msgspec.json.Encoder, value: object) -> bytes:
         encoded = encoder.encode(value)
     except UnicodeEncodeError:
         raise MalformedObject("text", "a lone surrogate has no UTF-8 form") from None
-    return _escape.sub(_upper_hex, encoded) if b"\\u00" in encoded else encoded
+    if b"\\u00" not in encoded:
+        return encoded
+    _refuse_nul(encoded, "text")
+    return _escape.sub(_upper_hex, encoded)
+
+
+def _refuse_nul(text: bytes, kind: str) -> None:
+    if b"\\u0000" in text and b"\\u0000" in _escape.findall(text):
+        raise MalformedObject(kind, "a string holds a NUL")
 
 
 def _upper_hex(match: re.Match[bytes]) -> bytes:

@@ -1,0 +1,1 @@
+"""Tests of the stored and transmitted forms, most of them against bytes that the reference programs wrote."""
