@@ -30,8 +30,8 @@ RETRY_SECONDS: Final = 20.0
 """How long a work is run again after serialization failures and deadlocks."""
 
 UNIQUE_TRIES: Final = 3
-"""How often a work runs that meets a row with its key: the first time, the row may be another transaction's, which
-this one could not see; the next time it does see it."""
+"""How often a work runs that meets a row with its key: the first time, the row may be another transaction's,
+which this one could not see; the next time it does see it."""
 
 _CONNECT_TRIES: Final = 2
 _LONGEST_PAUSE_SECONDS: Final = 0.1
@@ -46,8 +46,9 @@ _CONNECT: Final = {
     "keepalives_count": 3,
     "application_name": "seafleet",
 }
-# Writes say READ WRITE, so that nothing is written by accident outside of a work. A commit has to be on disk when
-# it returns: a server that is set up otherwise is overruled (other settings of it, such as remote_apply, stay).
+# Writes say READ WRITE, so that nothing is written by accident outside of a work. A commit has to be on disk
+# when it returns: a server that is set up otherwise is overruled (other settings of it, such as remote_apply,
+# stay).
 _PREPARE: Final = """
     SELECT set_config('default_transaction_read_only', 'on', false),
            CASE WHEN current_setting('synchronous_commit') = 'off'

@@ -66,8 +66,8 @@ object_ = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
-# Blobs that collection has decided to remove and has not removed yet: writers take them as missing. A blob that was
-# touched at or after `touched_before` stays after all.
+# Blobs that collection has decided to remove and has not removed yet: writers take them as missing. A blob
+# that was touched at or after `touched_before` stays after all.
 condemned_blob = Table(
     "condemned_blob",
     metadata,

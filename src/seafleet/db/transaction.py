@@ -20,8 +20,8 @@ _log = logging.getLogger(__name__)
 class Transaction:
     """An open transaction, lent to a work for the length of one call.
 
-    A statement that fails spoils the whole transaction, as PostgreSQL has it: let the error fly. Where a row may
-    be there already use `upsert`; where a failure is expected, put the statement into a `savepoint`.
+    A statement that fails spoils the whole transaction, as PostgreSQL has it: let the error fly. Where a row
+    may be there already use `upsert`; where a failure is expected, put the statement into a `savepoint`.
     """
 
     __slots__ = ("_actions", "connection", "spoiled")
@@ -43,7 +43,7 @@ class Transaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what happened inside the `with` block, and no more, when it raises. Catch the error outside."""
+        """Undo what happened inside the `with` block, no more, when it raises. Catch the error outside."""
         before = self.spoiled
         self.connection.exec_driver_sql("SAVEPOINT part")
         try:
