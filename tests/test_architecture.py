@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tools import check_imports, check_lock
+from tools import check_imports, check_lock, check_routes
 from tools.source import Module, Problem, helper_modules, package_modules, tracked_files
 
 if TYPE_CHECKING:
@@ -35,3 +35,8 @@ def test_no_tracked_file_names_a_machine_a_registry_or_a_note_to_self() -> None:
 
 def test_lock_files_pin_every_dependency_by_hash_and_name_no_address() -> None:
     assert told(check_lock.all_problems()) == ""
+
+
+def test_every_route_is_served_guarded_and_documented() -> None:
+    routes, surfaces = check_routes.registered()
+    assert told(check_routes.all_problems(routes, surfaces, check_routes.read_catalogs())) == ""

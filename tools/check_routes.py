@@ -7,25 +7,28 @@ Run ``python -m tools.check_routes``; with ``--missing`` it lists the operations
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import re
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from tools.check_imports import functions
 from tools.source import PACKAGE, ROOT, Module, Problem, package_modules, report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
 
-REGISTRY = f"{PACKAGE}.api.registry"
 SURFACE_PREFIXES = (f"{PACKAGE}.api.", f"{PACKAGE}.web.")
 CATALOGS = ROOT / "tests" / "fixtures"
 EXTRAS = ROOT / "docs" / "api" / "extras.md"
 EXTRA_ROW = re.compile(r"^\|\s*`([^`]+)`\s*\|", re.MULTILINE)
+DECORATORS = ("route", "stream_route")
+PUBLIC_MARKERS = ("anyone", "bearer")
 PLACEHOLDER = re.compile(r"\{[^}]*\}")
 
 
@@ -50,6 +53,21 @@ class RouteLike(Protocol):
     @property
     def action(self) -> object:
         """What the access evaluator is asked, or a marker that says why it is not."""
+        ...
+
+    @property
+    def auth(self) -> str:
+        """How the caller proves who it is."""
+        ...
+
+    @property
+    def surface(self) -> str:
+        """The family of clients it is for."""
+        ...
+
+    @property
+    def stream(self) -> bool:
+        """Whether it checks its own credentials and moves bytes by itself."""
         ...
 
     @property
@@ -126,24 +144,34 @@ def misplaced(routes: Sequence[RouteLike], operations: Sequence[Operation]) -> I
             yield Problem(f"tests/fixtures/catalog-{operation.catalog}.json", 1, "operation misplaced", text)
 
 
-def unmounted(routes: Iterable[RouteLike], declared: Iterable[RouteLike]) -> Iterator[Problem]:
-    """Handlers that declare a route which the registry does not know."""
-    mounted = {(route.verb, route.pattern) for route in routes}
-    for route in declared:
-        if (route.verb, route.pattern) not in mounted:
-            yield problem(route, "dead route", "declared, but its module is not mounted")
+def unguarded(routes: Iterable[RouteLike]) -> Iterator[Problem]:
+    """Public routes whose action cannot be decided for nobody; streams check their own tokens."""
+    for route in routes:
+        if route.auth == "public" and not route.stream and str(route.action) not in PUBLIC_MARKERS:
+            yield problem(
+                route, "public route", f"nobody is known there, so {route.action} cannot be decided"
+            )
 
 
-def declared_routes(modules: Iterable[Module]) -> list[RouteLike]:
-    """Answer the routes declared on functions of all surface modules, mounted or not."""
-    routes_of = importlib.import_module(f"{PACKAGE}.api.kernel.routes").routes_of
-    found: list[RouteLike] = []
-    for module in modules:
-        if module.name.startswith(SURFACE_PREFIXES):
-            for value in vars(importlib.import_module(module.name)).values():
-                if getattr(value, "__module__", None) == module.name:
-                    found.extend(routes_of(value))
-    return found
+def surfaceless(routes: Iterable[RouteLike], surfaces: Collection[str]) -> Iterator[Problem]:
+    """Routes of a surface that no module defines."""
+    for route in routes:
+        if route.surface not in surfaces:
+            yield problem(route, "unknown surface", route.surface)
+
+
+def unmounted(routes: Iterable[RouteLike], modules: Iterable[Module]) -> Iterator[Problem]:
+    """Functions that are written as handlers, anywhere in a surface module, and are not served."""
+    served = {route.name for route in routes}
+    surface_modules = (module for module in modules if module.name.startswith(SURFACE_PREFIXES))
+    for module, node in ((module, node) for module in surface_modules for node in functions(module)):
+        if _is_handler(node) and f"{module.name}.{node.name}" not in served:
+            yield Problem(module.path, node.lineno, "dead route", f"{node.name} is declared, but not served")
+
+
+def _is_handler(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    calls = (mark.func for mark in node.decorator_list if isinstance(mark, ast.Call))
+    return any(ast.unparse(call).rpartition(".")[2] in DECORATORS for call in calls)
 
 
 def coverage(routes: Iterable[RouteLike], operations: Sequence[Operation]) -> str:
@@ -163,27 +191,34 @@ def missing(routes: Iterable[RouteLike], operations: Sequence[Operation]) -> str
     return "\n".join(rows)
 
 
-def all_problems(routes: Sequence[RouteLike], operations: Sequence[Operation]) -> list[Problem]:
+def all_problems(
+    routes: Sequence[RouteLike], surfaces: Collection[str], operations: Sequence[Operation]
+) -> list[Problem]:
     """Answer everything that is wrong with the routes."""
     return [
+        *unguarded(routes),
+        *surfaceless(routes, surfaces),
         *undeclared_actions(routes),
         *undocumented(routes, operations, read_extras()),
         *misplaced(routes, operations),
-        *unmounted(routes, declared_routes(package_modules())),
+        *unmounted(routes, package_modules()),
     ]
+
+
+def registered() -> tuple[list[RouteLike], Collection[str]]:
+    """Answer the routes and the names of the surfaces that the server would serve."""
+    registry = importlib.import_module(f"{PACKAGE}.api.registry")
+    return list(registry.all_routes()), registry.all_surfaces().keys()
 
 
 def main(argv: Sequence[str]) -> int:
     """Print what is wrong with the routes, or how much of the catalogs they cover."""
-    if not (ROOT / "src" / Path(*REGISTRY.split("."))).with_suffix(".py").exists():
-        print("no routes are declared yet")
-        return 0
-    routes: list[RouteLike] = list(importlib.import_module(REGISTRY).all_routes())
+    routes, surfaces = registered()
     operations = read_catalogs()
     if "--missing" in argv:
         print(missing(routes, operations))
         return 0
-    return report(all_problems(routes, operations), coverage(routes, operations))
+    return report(all_problems(routes, surfaces, operations), coverage(routes, operations))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tools import check_routes
 from tools.check_routes import Operation
+from tools.source import Module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +24,9 @@ class Route:
     pattern: str = "/api2/repos/{repo_id}/"
     operation: str = "library-info"
     action: object = "read"
+    auth: str = "session"
+    surface: str = "seafile"
+    stream: bool = False
     name: str = "seafleet.api.seafile.libraries.info"
 
 
@@ -62,8 +66,43 @@ def test_an_operation_may_have_further_paths() -> None:
     assert rules(check_routes.misplaced([Route(), Route(pattern="/old/{id}/")], [INFO])) == []
 
 
-def test_a_declared_route_that_is_not_mounted_is_found() -> None:
-    assert rules(check_routes.unmounted([Route()], [Route(), Route(verb="PUT")])) == ["dead route"]
+def test_a_public_route_needs_no_decision_unless_it_checks_a_token_of_its_own() -> None:
+    public = Route(auth="public")
+    assert rules(check_routes.unguarded([public])) == ["public route"]
+    allowed = [
+        replace(public, action="anyone"),
+        replace(public, action="bearer"),
+        replace(public, stream=True),
+    ]
+    assert rules(check_routes.unguarded([Route(), *allowed])) == []
+
+
+def test_a_route_of_a_surface_that_nobody_defines_is_found() -> None:
+    assert rules(check_routes.surfaceless([Route(), Route(surface="seafil")], ["seafile"])) == [
+        "unknown surface"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "dead"),
+    [
+        ("@route('GET', '/')\ndef info(request): ...", []),
+        ("@kernel.route('GET', '/')\ndef other(request): ...", ["other is declared, but not served"]),
+        (
+            "class A:\n  @stream_route('GET', '/')\n  async def get(self): ...",
+            ["get is declared, but not served"],
+        ),
+        ("@cache()\ndef helper(): ...", []),
+    ],
+)
+def test_a_handler_that_is_written_and_not_served_is_found(text: str, dead: list[str]) -> None:
+    module = Module("seafleet.api.seafile.libraries", "src/seafleet/api/seafile/libraries.py", text)
+    assert [problem.text for problem in check_routes.unmounted([Route()], [module])] == dead
+
+
+def test_handlers_are_looked_for_in_surfaces_only() -> None:
+    module = Module("seafleet.sharing.service", "src/x.py", "@route('GET', '/')\ndef f(request): ...")
+    assert rules(check_routes.unmounted([], [module])) == []
 
 
 def test_missing_operations_are_counted_and_listed() -> None:
