@@ -163,8 +163,8 @@ def surfaceless(routes: Iterable[RouteLike], surfaces: Collection[str]) -> Itera
 def unmounted(routes: Iterable[RouteLike], modules: Iterable[Module]) -> Iterator[Problem]:
     """Functions that are written as handlers, anywhere in a surface module, and are not served."""
     served = {route.name for route in routes}
-    surface_modules = (module for module in modules if module.name.startswith(SURFACE_PREFIXES))
-    for module, node in ((module, node) for module in surface_modules for node in functions(module)):
+    surface_modules = [each for each in modules if each.name.startswith(SURFACE_PREFIXES)]
+    for module, node in ((each, node) for each in surface_modules for node in functions(each)):
         if _is_handler(node) and f"{module.name}.{node.name}" not in served:
             yield Problem(module.path, node.lineno, "dead route", f"{node.name} is declared, but not served")
 
