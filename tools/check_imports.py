@@ -275,6 +275,15 @@ def _raises_again(handler: ast.ExceptHandler) -> bool:
     return isinstance(last, ast.Raise) and last.exc is None
 
 
+def syntax_errors(modules: Sequence[Module]) -> Iterator[Problem]:
+    """Files that the running Python cannot read."""
+    for module in modules:
+        try:
+            ast.parse(module.text, module.path)
+        except SyntaxError as error:
+            yield Problem(module.path, error.lineno or 1, "syntax error", error.msg)
+
+
 def long_files(modules: Sequence[Module]) -> Iterator[Problem]:
     """Files over the line limit; tests may be longer."""
     for module in modules:
@@ -384,6 +393,8 @@ def all_problems(root: Path = ROOT) -> list[Problem]:
     """Answer everything that breaks a rule below this root."""
     package = package_modules(root)
     everything = [*package, *helper_modules(root)]
+    if broken := list(syntax_errors(everything)):
+        return broken
     problems = [problem for rule in PACKAGE_RULES for problem in rule(package)]
     problems += [problem for rule in FILE_RULES for problem in rule(everything)]
     return [*problems, *foreign_text(tracked_files(root), root)]

@@ -120,6 +120,11 @@ def test_long_files_and_functions_are_found_at_the_first_line_too_many() -> None
     assert len(found(check_imports.long_functions, "seafleet.ids", "def f():\n" + "    x = 1\n" * 60)) == 1
 
 
+def test_a_file_that_python_cannot_read_is_found() -> None:
+    assert len(found(check_imports.syntax_errors, "seafleet.ids", "def f(:")) == 1
+    assert found(check_imports.syntax_errors, "seafleet.ids", "def f(): ...") == []
+
+
 def test_tests_may_be_longer() -> None:
     long_test = Module("tests.test_long", "tests/test_long.py", "x = 1\n" * 800)
     assert list(check_imports.long_files([long_test])) == []
