@@ -55,10 +55,10 @@ def test_the_limit_is_the_largest_size_that_passes(library: str) -> None:
 
 
 def test_a_bomb_is_not_inflated(library: str) -> None:
-    bomb = zlib.compress(bytes(50_000_000))
+    bomb = zlib.compress(bytes(5_000_000))
     with pytest.raises(MalformedObject, match="more than 1000 bytes"):
         decompress(bomb, 1000)
-    assert len(bomb) < 50_000, library
+    assert len(bomb) < 5_000, library
 
 
 @pytest.mark.parametrize("text", [b"short", LARGE], ids=["short", "large"])
