@@ -1,0 +1,1 @@
+"""Power cuts on a simulated disk: what was acknowledged must be there afterwards."""
