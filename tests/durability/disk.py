@@ -3,10 +3,10 @@
 Everything is in memory. The running program sees each of its writes at once, as through a page cache. What a
 power cut leaves behind is decided by a seeded generator:
 
-* Data of a file is safe once ``fsync`` or ``fdatasync`` of that file returned. Of the writes and truncations
-  since then any may be lost; a write may be torn at sectors, sectors arrive in any order, a file may have grown
-  without its data (zeros), and a sector on its way may hold garbage. Bytes beside a written range keep their
-  value.
+* Data of a file is safe once ``fsync`` or ``fdatasync`` of that file returned. Of the writes and
+  truncations since then any may be lost; a write may be torn at sectors, sectors arrive in any order, a
+  file may have grown without its data (zeros), and a sector on its way may hold garbage. Bytes beside a
+  written range keep their value.
 * Names (created, renamed, deleted, made folders) are safe once ``fsync_folder`` of their folder returned; a
   rename across folders needs both. Until then any of them may be lost; a rename is never half done.
 
@@ -22,10 +22,10 @@ Use it like the ``os`` module (paths are absolute, ``open`` answers a descriptor
     disk.fsync_folder("/blocks/tmp")
     disk.fsync_folder("/blocks")
 
-``disk.cut_at(n)`` cuts the power during the n-th changing operation from now: that operation and every later
-one raise ``PowerCut``. ``disk.crash(random.Random(seed))`` answers the disk that the next boot finds; it may be
-called again with other seeds, at any time. ``limit_bytes`` makes the disk full (ENOSPC), ``fault`` injects any
-other error.
+``disk.cut_at(n)`` cuts the power during the n-th changing operation from now: that operation and every
+later one raise ``PowerCut``. ``disk.crash(random.Random(seed))`` answers the disk that the next boot finds;
+it may be called again with other seeds, at any time. ``limit_bytes`` makes the disk full (ENOSPC),
+``fault`` injects any other error.
 """
 
 from __future__ import annotations
