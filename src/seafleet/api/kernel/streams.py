@@ -33,7 +33,7 @@ LINGER_BYTES: Final = 64 << 20
 _NO_BODY_STATUSES: Final = frozenset((204, 304))
 
 
-class ClientGone(Exception):  # noqa: N818
+class ClientGone(Exception):
     """The caller closed the connection: nobody waits for the answer any more."""
 
 
