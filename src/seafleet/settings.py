@@ -196,9 +196,6 @@ class Settings(BaseSettings):
     encrypted_library_version: Literal[2, 3, 4] = Field(
         2, description="Encryption version of new encrypted libraries; clients are told it."
     )
-    office_preview: bool = Field(
-        False, description="Whether clients are told that office files can be previewed in the browser."
-    )
     feature_audit: bool = Field(True, description="Whether administrators may read the audit logs.")
     feature_device_errors: bool = Field(
         True, description="Whether administrators may read devices' sync errors."

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Services:
-    """The server's services and the thread pools that they run in."""
+    """The server's services and their thread pools. `operations` names all that routes serve."""
 
     settings: Settings
     clock: Clock
@@ -39,3 +39,4 @@ class Services:
     api: WorkerPool
     io: WorkerPool
     auth: WorkerPool
+    operations: frozenset[str] = frozenset()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from seafleet.api.kernel.errors import ApiError, ReplyError, detail, method_not_allowed, not_found, too_large
 from seafleet.api.kernel.negotiation import NotAcceptableError, accepted_indent
-from seafleet.api.kernel.replies import JSON, Encoded, Reply, as_reply, encode_reply
+from seafleet.api.kernel.replies import JSON, Encoded, Reply, as_reply, encode_reply, header_line
 from seafleet.api.kernel.request import ApiRequest, Headers
 from seafleet.api.kernel.router import Match, Router, WrongVerb
 from seafleet.api.kernel.routes import Auth, Marker, Route
@@ -108,7 +108,10 @@ class Application:
             reply = error.reply
         except SeafleetError as error:
             reply = surface.domain_error(request, error)
-        return encode_reply(reply, request.indent)
+        answer = encode_reply(reply, request.indent)
+        if request.device_status:
+            answer.headers.append(header_line("X-Device-Status", request.device_status))
+        return answer
 
     def _admit(self, request: ApiRequest, surface: Surface) -> None:
         """Check form of the answer, caller and throttle, in this order."""

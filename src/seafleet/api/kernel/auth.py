@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from seafleet.api.kernel.errors import ApiError, detail
 from seafleet.api.kernel.routes import Auth
+from seafleet.errors import AccountDisabled, TokenNotFound
 
 if TYPE_CHECKING:
     from seafleet.actor import Actor
@@ -47,4 +48,21 @@ def authenticate(request: ApiRequest) -> Actor | None:
 
 
 def _resolve(request: ApiRequest, token: str) -> Actor | None:
-    return request.services.tokens.resolve(token).actor
+    """Return whom a token stands for, None when its owner is switched off, and note that it was used."""
+    tokens = request.services.tokens
+    try:
+        session = tokens.resolve(token, allow_suspended=request.route.allow_suspended)
+    except TokenNotFound:
+        raise detail(401, "Invalid token") from None
+    except AccountDisabled:
+        return None
+    headers = request.headers
+    tokens.touch(
+        session,
+        request.client_ip,
+        headers.get("x-seafile-client-version"),
+        headers.get("x-seafile-platform-version"),
+    )
+    request.session = session
+    request.device_status = session.verdict.status
+    return session.actor

@@ -18,6 +18,7 @@ from seafleet.ids import LibraryId
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from seafleet.accounts.tokens import Session
     from seafleet.actor import Actor
     from seafleet.api.kernel.routes import Route
     from seafleet.api.services import Services
@@ -100,9 +101,13 @@ class RequestBase:
 
 
 class ApiRequest(RequestBase):
-    """One small request, body included. `actor` is who calls, None for nobody."""
+    """One small request, body included.
 
-    __slots__ = ("_body", "_query", "_raw_body", "actor", "indent")
+    `actor` is who calls, None for nobody; `session` is the API token that was shown. `device_status` is a
+    word about the caller's device that goes out with the answer.
+    """
+
+    __slots__ = ("_body", "_query", "_raw_body", "actor", "device_status", "indent", "session")
 
     def __init__(
         self,
@@ -116,6 +121,8 @@ class ApiRequest(RequestBase):
     ) -> None:
         super().__init__(scope, headers, route, path_params, services, request_id)
         self.actor: Actor | None = None
+        self.session: Session | None = None
+        self.device_status = ""
         self.indent = 0
         self._raw_body = body
         self._body: Body | None = None

@@ -73,6 +73,8 @@ class Route:
     body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES
     pool: Pool = "api"
     stream: bool = False
+    allow_suspended: bool = False
+    operations: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -84,26 +86,40 @@ def route(
     verb: str,
     pattern: str,
     *,
-    operation: str,
+    operation: str | tuple[str, ...],
     action: Action | Marker,
     auth: Auth = SESSION,
     throttle: str | None = "user",
     surface: str = "seafile",
     body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES,
     pool: Pool = "api",
+    allow_suspended: bool = False,
 ) -> Callable[[F], F]:
     """Declare a handler: `def handler(request: ApiRequest) -> Reply | (status, body) | JSON-able value`.
 
     It runs in a thread of `pool` ("auth" for what hashes passwords), in one hop with authentication,
-    throttling, parsing and encoding. `throttle` names a scope of the settings, None for no limit. May be
-    stacked to serve several paths.
+    throttling, parsing and encoding. `operation` names what it answers, as the catalogs do; several when one
+    path and verb serve several. `throttle` names a scope of the settings, None for no limit.
+    `allow_suspended` lets tokens in whose device is blocked. May be stacked to serve several paths.
     """
+    names = (operation,) if isinstance(operation, str) else operation
 
     def note(handler: F) -> F:
-        return _note(
+        declared = Route(
+            verb,
+            pattern,
+            names[0],
+            action,
+            auth,
             handler,
-            Route(verb, pattern, operation, action, auth, handler, surface, throttle, body_limit_bytes, pool),
+            surface,
+            throttle,
+            body_limit_bytes,
+            pool,
+            allow_suspended=allow_suspended,
+            operations=names,
         )
+        return _note(handler, declared)
 
     return note
 
@@ -112,7 +128,7 @@ def stream_route(
     verb: str,
     pattern: str,
     *,
-    operation: str,
+    operation: str | tuple[str, ...],
     action: Action | Marker,
     surface: str,
 ) -> Callable[[F], F]:
@@ -121,10 +137,20 @@ def stream_route(
     It runs on the event loop, checks its own credentials (a token in the path or a header), and reads and
     writes bodies in pieces.
     """
+    names = (operation,) if isinstance(operation, str) else operation
 
     def note(handler: F) -> F:
         declared = Route(
-            verb, pattern, operation, action, PUBLIC, handler, surface, throttle=None, stream=True
+            verb,
+            pattern,
+            names[0],
+            action,
+            PUBLIC,
+            handler,
+            surface,
+            throttle=None,
+            stream=True,
+            operations=names,
         )
         return _note(handler, declared)
 
