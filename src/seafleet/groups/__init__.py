@@ -1,0 +1,1 @@
+"""Groups of accounts, and departments, which are groups inside groups."""

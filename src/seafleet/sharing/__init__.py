@@ -1,0 +1,1 @@
+"""Who shared what with whom: accounts, groups and the whole server, libraries and folders."""
