@@ -27,7 +27,7 @@ from sqlalchemy.engine import URL, make_url
 from seafleet.db.migrations import migrate
 from seafleet.db.postgresql import PostgresqlBackend
 from seafleet.db.sqlite import SqliteBackend
-from seafleet.db.transaction import Transaction, Work
+from seafleet.db.transaction import State, Transaction, Work
 
 __all__ = ["Database", "Transaction", "Work", "upsert"]
 
@@ -47,7 +47,7 @@ class Backend(Protocol):
     def read_snapshot(self) -> AbstractContextManager[Connection]: ...
     def write(self, work: Work[T]) -> T: ...
     def submit(self, work: Work[T]) -> Future[T]: ...
-    def forbid_write(self) -> str | None: ...
+    def state(self) -> State: ...
     def close(self) -> None: ...
 
 
@@ -103,9 +103,9 @@ class Database:
         self._backend.close()
 
     def _check_write(self) -> None:
-        reason = self._backend.forbid_write()
-        if reason is not None:
-            raise RuntimeError(reason)
+        state = self._backend.state()
+        if state is not State.FREE:
+            raise RuntimeError(state.value)
 
 
 def upsert(table: Table) -> postgresql.Insert:

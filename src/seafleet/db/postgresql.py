@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from enum import Enum
 from types import TracebackType
 from typing import Any, Final, Literal, TypeVar, cast
 
@@ -21,7 +20,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from seafleet.db.failures import as_storage_failure, is_serialization_failure, is_unique_violation
-from seafleet.db.transaction import Captured, Transaction, Work, check_unbroken, run_actions
+from seafleet.db.transaction import Captured, State, Transaction, Work, check_unbroken, run_actions
 from seafleet.errors import StorageFailure
 
 T = TypeVar("T")
@@ -103,10 +102,9 @@ class PostgresqlBackend:
         except RuntimeError as error:
             raise StorageFailure("the database is closed") from error
 
-    def forbid_write(self) -> str | None:
-        """Say why this thread may not write now, if it may not."""
-        reason: str | None = self._lease().state.value
-        return reason
+    def state(self) -> State:
+        """Tell what this thread is doing."""
+        return self._lease().state
 
     def close(self) -> None:
         """Finish what was submitted, close every idle connection, and the others after their use."""
@@ -181,15 +179,6 @@ class Pool:
         return connection
 
 
-class State(Enum):
-    """What a thread is doing; the value says why it may not start a write."""
-
-    FREE = None
-    SNAPSHOT = "a write inside read_snapshot"
-    WRITING = "a work must not write to the database again: use its transaction"
-    ACTING = "an after-commit action must not write to the database"
-
-
 class Lease:
     """A thread's share of the pool. Entering it twice lends the same connection."""
 
@@ -243,7 +232,7 @@ class Lease:
             if captured.error is None:
                 break
             attempts.pause_after(captured.error)
-        with self._in_state(State.ACTING):
+        with self._in_state(State.WRITING):
             run_actions(actions)
         return result
 

@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from seafleet.db.failures import as_storage_failure
-from seafleet.db.transaction import Work
+from seafleet.db.transaction import State, Work
 from seafleet.db.writer import GroupCommitWriter
 from seafleet.errors import StorageFailure
 
@@ -100,14 +100,10 @@ class SqliteBackend:
         """Queue `work`."""
         return self._writer.submit(work)
 
-    def forbid_write(self) -> str | None:
-        """Say why this thread may not write now, if it may not."""
-        lease = getattr(self._local, "lease", None)
-        if lease is None:
-            return None
-        if lease.is_writer:
-            return "a work or an after-commit action must not write to the database again"
-        return "write inside read_snapshot" if lease.in_snapshot else None
+    def state(self) -> State:
+        """Tell what this thread is doing."""
+        lease: ReadLease | None = getattr(self._local, "lease", None)
+        return lease.state if lease is not None else State.FREE
 
     def close(self) -> None:
         """Commit what is queued, close every idle connection, and the others after their use."""
@@ -137,7 +133,7 @@ class SqliteBackend:
 
     def _adopt_writer(self, connection: Connection) -> None:
         """Make reads inside a work see the transaction itself; called on the writer's thread."""
-        self._local.lease = ReadLease(lambda: connection, is_writer=True)
+        self._local.lease = ReadLease(lambda: connection, State.WRITING)
 
     def _lease(self) -> ReadLease:
         try:
@@ -146,7 +142,7 @@ class SqliteBackend:
             lease = self._local.lease = ReadLease(self._connect_reader)
             with self._leases_lock:
                 self._leases.add(lease)
-        if self._closed and not lease.is_writer:
+        if self._closed and lease.state is not State.WRITING:
             raise StorageFailure("the database is closed")
         return lease
 
@@ -154,15 +150,14 @@ class SqliteBackend:
 class ReadLease:
     """One thread's kept connection, lent again and again. Entering it twice lends the same connection."""
 
-    __slots__ = ("__weakref__", "_connect", "_connection", "_depth", "_retired", "in_snapshot", "is_writer")
+    __slots__ = ("__weakref__", "_connect", "_connection", "_depth", "_retired", "state")
 
-    def __init__(self, connect: Callable[[], Connection], *, is_writer: bool = False) -> None:
+    def __init__(self, connect: Callable[[], Connection], state: State = State.FREE) -> None:
         self._connect = connect
         self._connection: Connection | None = None
         self._depth = 0
         self._retired = False
-        self.in_snapshot = False
-        self.is_writer = is_writer
+        self.state = state
 
     def __enter__(self) -> Connection:
         # The order matters: `retire` sets its mark before it looks at the depth, from another thread.
@@ -179,30 +174,30 @@ class ReadLease:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._depth -= 1
-        if error is not None and not self.is_writer and (failure := as_storage_failure(error)):
+        if error is not None and self.state is not State.WRITING and (failure := as_storage_failure(error)):
             self._drop()
             raise failure from error
         if self._retired and self._depth == 0:
             self._drop()
 
     def __del__(self) -> None:
-        if not self.is_writer:
+        if self.state is not State.WRITING:
             self._drop()
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """Lend the connection inside a read transaction: every statement sees the same state."""
         with self as connection:
-            if self.in_snapshot or self.is_writer:
+            if self.state is not State.FREE:
                 yield connection
                 return
             raw = raw_connection(connection)
             raw.execute("BEGIN")
-            self.in_snapshot = True
+            self.state = State.SNAPSHOT
             try:
                 yield connection
             finally:
-                self.in_snapshot = False
+                self.state = State.FREE
                 if raw.in_transaction:
                     raw.execute("ROLLBACK")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import Enum
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -76,6 +77,16 @@ def check_unbroken(transaction: Transaction) -> None:
     """Raise RuntimeError when a work returned although a statement failed: it would commit half of itself."""
     if transaction.spoiled:
         raise RuntimeError("a work went on after a failed statement; wrap what may fail in savepoint()")
+
+
+class State(Enum):
+    """What a thread is doing; the value says why it may not start a write, and is empty when it may."""
+
+    FREE = ""
+    SNAPSHOT = "nothing may be written inside read_snapshot"
+    WRITING = (
+        "a work or an after-commit action must not write to the database again: use the work's transaction"
+    )
 
 
 class Captured:
