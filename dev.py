@@ -256,15 +256,19 @@ def cmd_lock(args: list[str]) -> int:
 
 
 def cmd_bench(args: list[str]) -> int:
-    """run benchmarks/bench_NAME.py for each NAME given, or list what there is"""
-    scripts = {path.stem.removeprefix("bench_"): path for path in sorted(ROOT.glob("benchmarks/bench_*.py"))}
+    """run benchmarks/NAME.py for each NAME given, or list what there is"""
+    scripts = {
+        path.stem: path
+        for path in sorted(ROOT.glob("benchmarks/*.py"))
+        if path.stem not in ("__init__", "rig", "wire")
+    }
     if not args:
         say(f"name one of: {', '.join(scripts) or '(none yet)'}")
         return 0
     if unknown := [name for name in args if name not in scripts]:
         fail(f"no such benchmark: {', '.join(unknown)}; there are: {', '.join(scripts) or 'none'}")
     ensure_venv(dev=True)
-    return max(run([venv_tool("python"), str(scripts[name])]) for name in args)
+    return max(run([venv_tool("python"), "-m", f"benchmarks.{name}"]) for name in args)
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {

@@ -1,0 +1,1 @@
+"""Benchmarks: each prints a table, and ratios against a second server when one is given."""
