@@ -15,6 +15,7 @@ ActorKind = Literal["user", "link", "system"]
 class LinkScope:
     """What the bearer of a share or upload link may reach: one path of one library, and for what."""
 
+    kind: Literal["share", "upload"]
     token: str
     library_id: LibraryId
     path: str

@@ -25,6 +25,7 @@ Surfaces translate them to a status and a body, each in one table of its own::
     │   ├── LoginLocked           too many failed logins of one account: `retry_after_seconds`
     │   ├── ClientForbidden       the role may not use this family of clients
     │   ├── DeviceBlocked         `status` word and sentence: lost, disabled, waiting for approval, …
+    │   ├── OperationMismatch     a file server token that was made for something else
     │   ├── DeviceWiped           the device is to remove what it holds of this server
     │   └── Throttled             too many requests: `retry_after_seconds`
     ├── Conflict
@@ -111,7 +112,7 @@ class InvalidArgument(InvalidInput):
 
 
 class MalformedObject(InvalidInput):
-    """Bytes that do not decode to what they claim to be (`kind`: commit, directory, file, frame, block, …)."""
+    """Bytes that are not what they claim to be (`kind`: commit, directory, file, frame, block, …)."""
 
     code = "malformed_object"
 
@@ -264,6 +265,16 @@ class DeviceBlocked(Refused):
         super().__init__(sentence)
         self.status = status
         self.sentence = sentence
+
+
+class OperationMismatch(Refused):
+    """A file server token that was made for another operation than the one it came with."""
+
+    code = "operation_mismatch"
+
+    def __init__(self, made_for: str) -> None:
+        super().__init__("operation does not match access token")
+        self.made_for = made_for
 
 
 class DeviceWiped(Refused):

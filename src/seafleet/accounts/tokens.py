@@ -24,7 +24,7 @@ from seafleet.devices.model import (
     raise_login_refusal,
     raise_refusal,
 )
-from seafleet.devices.rows import STATE_WIDTH, to_state
+from seafleet.devices.rows import STATE_WIDTH, TOUCH_LINK, to_state
 from seafleet.devices.service import Devices, Owner, check_identity, client_family
 from seafleet.errors import (
     AccountDisabled,
@@ -234,7 +234,7 @@ class Tokens:
             tx.execute(sql.TOUCH_TOKEN, {"token_id": actor.token_id, "at": now})
             if device is not None:
                 values = dict(zip(("last_login_ip", "client_version", "platform_version"), seen, strict=True))
-                tx.execute(sql.TOUCH_LINK, {**values, "link_id": device.link_id, "last_accessed": now})
+                tx.execute(TOUCH_LINK, {**values, "link_id": device.link_id, "last_accessed": now})
                 self._devices.note_contact(tx, device, seen[0])
 
         self._database.write(work)
