@@ -140,6 +140,10 @@ class Settings(BaseSettings):
         "auto", description="Form of log lines; `auto` means text on a terminal and JSON elsewhere."
     )
     access_log: bool = Field(True, description="Whether each request is logged. Tokens in paths are masked.")
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="Bearer token that opens `/metrics` to other machines. Empty: only this machine sees it.",
+    )
 
     # -- limits ------------------------------------------------------------------------------------------
 

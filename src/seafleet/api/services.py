@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from seafleet.access import Access
-    from seafleet.accounts import AccessTokens, Accounts, SyncTokens, Throttle, Tokens
+    from seafleet.accounts.access_tokens import AccessTokens
+    from seafleet.accounts.service import Accounts
+    from seafleet.accounts.sync_tokens import SyncTokens
+    from seafleet.accounts.throttle import Throttle
+    from seafleet.accounts.tokens import Tokens
+    from seafleet.api.kernel.books import RequestMetrics
     from seafleet.api.kernel.pool import WorkerPool
     from seafleet.clock import Clock
     from seafleet.db.engine import Database
     from seafleet.library.service import Libraries
     from seafleet.library.trees import Trees
     from seafleet.settings import Settings
-    from seafleet.store import ObjectStore
+    from seafleet.store.objects import ObjectStore
 
 
 @dataclass(slots=True)
@@ -39,4 +44,5 @@ class Services:
     api: WorkerPool
     io: WorkerPool
     auth: WorkerPool
+    metrics: RequestMetrics
     operations: frozenset[str] = frozenset()

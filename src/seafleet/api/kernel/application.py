@@ -13,6 +13,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+from seafleet.access import Action
 from seafleet.api.kernel.errors import ApiError, ReplyError, detail, method_not_allowed, not_found, too_large
 from seafleet.api.kernel.negotiation import NotAcceptableError, accepted_indent
 from seafleet.api.kernel.replies import JSON, Encoded, Reply, as_reply, encode_reply, header_line
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     Scope = MutableMapping[str, Any]
 
 _PARSES = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
+_STAFF_ONLY = (Marker.STAFF, Action.ADMINISTER)
 _UNTOLD = Route("-", "-", "unknown", Marker.ANYONE, Auth.PUBLIC, handler=lambda _request: None)
 
 
@@ -67,7 +69,9 @@ class Application:
             answer = self._unrouted(scope["method"], found)
             await _send_answer(answer, request_id, receive, send, read=not scope_has_body(scope))
             self._observe(scope, _UNTOLD, answer.status, len(answer.body), started)
-        elif found.route.stream:
+            return
+        scope["path_params"] = found.params
+        if found.route.stream:
             await self._stream(found, scope, receive, send, started)
         else:
             await self._plain(found, scope, receive, send, started)
@@ -120,7 +124,9 @@ class Application:
             request.indent = _negotiate(request)
         if route.auth is not Auth.PUBLIC and surface.authenticate is not None:
             request.actor = surface.authenticate(request)
-        if route.action is Marker.STAFF and not (request.actor is not None and request.actor.is_staff):
+            if request.actor is not None:
+                request.scope["account"] = request.actor.email
+        if route.action in _STAFF_ONLY and not (request.actor is not None and request.actor.is_staff):
             raise AccessDenied(
                 Decision(allowed=False, reason="only administrators may do this", rule="not_staff")
             )

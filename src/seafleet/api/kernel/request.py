@@ -12,17 +12,18 @@ from urllib.parse import quote
 
 from seafleet.api.kernel.errors import not_found
 from seafleet.api.kernel.parameters import Body, Fields, UploadedFile, parse_body, parse_query
+from seafleet.api.kernel.routes import Marker
 from seafleet.errors import InvalidId
 from seafleet.ids import LibraryId
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
 
     from seafleet.accounts.tokens import Session
     from seafleet.actor import Actor
     from seafleet.api.kernel.routes import Route
     from seafleet.api.services import Services
-    from seafleet.library.heads import Head
+    from seafleet.library.model import Head
 
 _is_host = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?").fullmatch
 _BODY_FIRST: Final = frozenset(("POST", "PUT", "PATCH"))
@@ -52,7 +53,7 @@ class RequestBase:
 
     def __init__(
         self,
-        scope: Mapping[str, Any],
+        scope: MutableMapping[str, Any],
         headers: Headers,
         route: Route,
         path_params: dict[str, str],
@@ -111,7 +112,7 @@ class ApiRequest(RequestBase):
 
     def __init__(
         self,
-        scope: Mapping[str, Any],
+        scope: MutableMapping[str, Any],
         headers: Headers,
         route: Route,
         path_params: dict[str, str],
@@ -215,9 +216,15 @@ class ApiRequest(RequestBase):
         """Return the library that the path names. Raises LibraryNotFound, or LibraryDamaged."""
         return self.services.libraries.get(self.library_id(name))
 
-    def require(self, library: Head, path: str = "/") -> None:
-        """Have the access evaluator allow the route's action on a library, or raise AccessDenied."""
-        self.services.access.require(self.caller, self.route.action, library, path)
+    def require(self, library: Head | None = None, path: str = "/") -> None:
+        """Have the access evaluator allow the route's action, on a library where it is about one.
+
+        Raises AccessDenied. Only for routes whose action is an Action.
+        """
+        action = self.route.action
+        if isinstance(action, Marker):
+            raise LookupError(f"{self.route.name} declares no action that could be decided")
+        self.services.access.require(self.caller, action, library, path)
 
     def _query_fields(self) -> Fields:
         if self._query is None:

@@ -54,7 +54,7 @@ class StreamRequest(RequestBase):
 
     def __init__(
         self,
-        scope: Mapping[str, Any],
+        scope: MutableMapping[str, Any],
         headers: Headers,
         route: Route,
         path_params: dict[str, str],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from seafleet import errors
 from seafleet.api.kernel import Reply
+from seafleet.api.kernel.auth import no_credentials
 from seafleet.api.kernel.errors import detail
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 INTERNAL_ERROR: Final = Reply({"error_msg": "Internal Server Error"}, 500)
 
-NOT_STAFF: Final = "not_staff"
-"""The rule of a decision that only administrators pass; the reference words this refusal differently."""
+_FRAMEWORK_RULES: Final = frozenset(("not_staff", "role"))
+"""Rules of decisions that the reference takes before its views run, and words differently."""
 
 
 def error_msg(status: int, text: str) -> Reply:
@@ -53,7 +54,12 @@ def device_wiped(status: str) -> Reply:
 
 
 def _access_denied(error: errors.AccessDenied) -> Reply:
-    if error.decision.rule == NOT_STAFF:
+    rule = error.decision.rule
+    if rule == "anonymous":
+        return no_credentials().reply()
+    if rule.startswith("device_"):
+        return device_blocked(rule.removeprefix("device_").upper(), error.decision.reason)
+    if rule in _FRAMEWORK_RULES:
         return detail(403, "You do not have permission to perform this action.").reply()
     return error_msg(403, "Permission denied.")
 
