@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytest_plugins = ("tests.support.fixtures",)
+
 DATABASES = ("sqlite", "postgresql")
 
 # The default finds the same examples every time, so that a red run is red for everybody;
