@@ -35,7 +35,7 @@ from seafleet.errors import Throttled
 
 if TYPE_CHECKING:
     from seafleet.clock import Clock
-    from seafleet.db.engine import Database, Transaction
+    from seafleet.db.engine import Database
 
 WINDOW_SECONDS: Final = 60
 DEFAULT_LIMITS: Final[Mapping[str, int]] = {"ping": 3000, "anon": 60, "user": 3000}
@@ -117,7 +117,7 @@ class MemoryCounters:
             return 0.0
 
     def _make_room(self, now: float) -> None:
-        """Forget the idle; if all are busy, the half that was first seen longest ago."""
+        """Forget the idle; if all are busy, the older half."""
         old = [key for key, times in self._hits.items() if times[-1] <= now - WINDOW_SECONDS]
         for key in old or list(self._hits)[: max(1, self._max_keys // 2)]:
             del self._hits[key]
@@ -125,13 +125,13 @@ class MemoryCounters:
 
 @dataclass(slots=True)
 class _Share:
-    """What this worker knows of one key in one window: the sum of all when last read, and its own hits since."""
+    """What a worker knows of one key: everybody's sums when last read, and its own hits that are not sent."""
 
     window: int
     before: int = 0
     present: int = 0
     unsent: int = 0
-    read_at: float = 0.0
+    read_at: float = -math.inf
 
 
 _SUMS: Final = select(throttle_window.c.window, throttle_window.c.hits).where(
@@ -154,49 +154,53 @@ class TableCounters:
         self._max_keys = max_keys
 
     def hit(self, key: str, limit: int, now: float) -> float:
-        """Count a hit and return 0, or the seconds to wait; every now and then this writes to the database."""
+        """Count a hit and return 0, or the seconds to wait; now and then this writes to the database."""
         stored = key if len(key) <= 100 and key.isascii() else hashlib.sha256(key.encode()).hexdigest()
         window = int(now) - int(now) % WINDOW_SECONDS
         with self._lock:
-            share = self._share(stored, window)
-            wait = _wait(share, limit, now)
-            if wait > 0 and now - share.read_at < 1:
-                return wait
-            if wait == 0:
-                share.unsent += 1
-            if share.unsent < max(1, limit // 60) and now - share.read_at < 1:
-                return wait
-            sent, share.unsent = share.unsent, 0
-        before, present = self._exchange(stored, window, sent)
+            share = self._shares.get(stored)
+            fresh = share is not None and share.window == window and now - share.read_at < 1
+            if share is not None and fresh and share.unsent < max(1, limit // 60):
+                return _count(share, limit, now)
+            unsent, of_window = (share.unsent, share.window) if share else (0, window)
+            if share:
+                share.unsent = 0
+        before, present = self._exchange(stored, window, unsent, of_window)
         with self._lock:
-            share = self._share(stored, window)
+            share = self._shares.get(stored)
+            if share is None or share.window != window:
+                share = self._new_share(stored, window)
             share.before, share.present, share.read_at = before, present, now
-            return _wait(share, limit, now) if wait > 0 else 0.0
+            return _count(share, limit, now)
 
     def purge(self, now: float) -> None:
         """Delete windows that no longer count."""
         oldest = int(now) - 2 * WINDOW_SECONDS
         self._database.write(lambda tx: tx.execute(_PURGE, {"oldest": oldest}).rowcount)
 
-    def _share(self, key: str, window: int) -> _Share:
-        share = self._shares.get(key)
-        if share is None or share.window != window:
-            if len(self._shares) >= self._max_keys:
-                self._shares.clear()
-            share = self._shares[key] = _Share(window)
+    def _new_share(self, key: str, window: int) -> _Share:
+        if len(self._shares) >= self._max_keys:
+            self._shares.clear()
+        share = self._shares[key] = _Share(window)
         return share
 
-    def _exchange(self, key: str, window: int, hits: int) -> tuple[int, int]:
+    def _exchange(self, key: str, window: int, hits: int, of_window: int) -> tuple[int, int]:
         """Add this worker's hits and return everybody's sums of the last and the present window."""
 
-        def work(tx: Transaction) -> dict[int, int]:
-            if hits:
-                tx.execute(_ADD, {"key": key, "window": window, "hits": hits})
-            found = tx.execute(_SUMS, {"key": key, "oldest": window - WINDOW_SECONDS})
-            return {row.window: row.hits for row in found}
-
-        sums = self._database.write(work)
+        if hits:
+            values = {"key": key, "window": of_window, "hits": hits}
+            self._database.write(lambda tx: tx.execute(_ADD, values).rowcount)
+        with self._database.read() as connection:
+            found = connection.execute(_SUMS, {"key": key, "oldest": window - WINDOW_SECONDS})
+            sums = {row.window: row.hits for row in found}
         return sums.get(window - WINDOW_SECONDS, 0), sums.get(window, 0)
+
+
+def _count(share: _Share, limit: int, now: float) -> float:
+    wait = _wait(share, limit, now)
+    if wait == 0:
+        share.unsent += 1
+    return wait
 
 
 def _wait(share: _Share, limit: int, now: float) -> float:
