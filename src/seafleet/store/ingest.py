@@ -1,14 +1,17 @@
 """A file is cut, hashed, encrypted and stored while it arrives; memory does not grow with its size.
 
 A block is kept in memory until it is larger than what the database takes as a row; then it goes to a blob
-writer, hashed on the way. When the block ends, its bytes are synced under a temporary name. Names are given
-at the end of the file, all together: a file that is given up leaves nothing behind.
+writer, hashed on the way. When the block ends, its bytes are synced under a temporary name; with an executor,
+while the next block arrives. Names are given at the end of the file, all together: a file that is given up
+leaves nothing behind.
 
 Source: storage format §6 (file objects), §8.1 (cutting); encryption §5 (each block from a fresh state).
 """
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from hashlib import sha1
 from typing import Final
@@ -21,6 +24,8 @@ from seafleet.ids import ZERO_ID, ObjectId
 from seafleet.store.contract import BlobWriter, Kind
 from seafleet.store.objects import ObjectStore
 
+_IN_FLIGHT: Final = 2
+"""So many blocks may be on their way to the disk (or to remote storage) while the next one arrives."""
 _SPILL_BYTES: Final = 1 << 20
 """So many bytes of small blocks are kept for the head's transaction; beyond, they are stored at once."""
 
@@ -39,7 +44,10 @@ class IngestedFile:
 
 
 class FileIngest:
-    """One file being received. Used by one thread at a time; end it with `finish` or `abort`."""
+    """One file being received. Used by one thread at a time; end it with `finish` or `abort`.
+
+    If the object store has an executor, completed blocks are synced there while the next one arrives.
+    """
 
     def __init__(
         self,
@@ -59,6 +67,7 @@ class FileIngest:
         self._small: dict[ObjectId, bytes] = {}
         self._small_bytes = 0
         self._large: dict[ObjectId, BlobWriter] = {}
+        self._in_flight: deque[Future[None]] = deque()
 
     def write(self, data: bytes | memoryview) -> None:
         """Take the next bytes of the content. Raises StorageFailure; then `abort` is left."""
@@ -77,6 +86,7 @@ class FileIngest:
         if self._chunker.finish():
             self._end_block()
         try:
+            self._await_in_flight(0)
             for writer in self._large.values():
                 writer.publish()
             self._objects.blobs.settle(self._store_id, self._large)
@@ -87,6 +97,8 @@ class FileIngest:
 
     def abort(self) -> None:
         """Give the file up: what was stored so far is dropped. Does nothing after `finish`."""
+        wait(self._in_flight)
+        self._in_flight.clear()
         self._block.abort()
         for writer in self._large.values():
             writer.abort()
@@ -97,19 +109,29 @@ class FileIngest:
         )
 
     def _end_block(self) -> None:
-        block, self._block = self._block, self._new_block()
-        try:
-            block.end()
-        except BaseException:
-            block.abort()
-            raise
-        self._block_ids.append(block.id)
+        block = self._block
+        block_id = block.end()
+        self._block = self._new_block()
+        self._block_ids.append(block_id)
         if block.writer is None:
-            self._keep_small(block.id, bytes(block.small))
-        elif block.id in self._large:
+            self._keep_small(block_id, bytes(block.small))
+        elif block_id in self._large:
             block.abort()
         else:
-            self._large[block.id] = block.writer
+            self._large[block_id] = block.writer
+            self._complete(block.writer, block_id)
+
+    def _complete(self, writer: BlobWriter, block_id: ObjectId) -> None:
+        executor = self._objects.executor
+        if executor is None:
+            writer.complete(block_id)
+        else:
+            self._await_in_flight(_IN_FLIGHT - 1)
+            self._in_flight.append(executor.submit(writer.complete, block_id))
+
+    def _await_in_flight(self, allowed: int) -> None:
+        while len(self._in_flight) > allowed:
+            self._in_flight.popleft().result()
 
     def _keep_small(self, block_id: ObjectId, data: bytes) -> None:
         if block_id not in self._small:
@@ -134,27 +156,24 @@ class FileIngest:
 class _Block:
     """The block at hand: its hash, and its bytes in memory or with a blob writer."""
 
-    __slots__ = ("_encryptor", "_hash", "_objects", "_store_id", "id", "small", "writer")
+    __slots__ = ("_encryptor", "_hash", "_objects", "_store_id", "small", "writer")
 
     def __init__(self, objects: ObjectStore, store_id: str, encryptor: Transform | None) -> None:
         self._objects = objects
         self._store_id = store_id
         self._encryptor = encryptor
         self._hash = sha1(usedforsecurity=False)
-        self.id = ZERO_ID
         self.small = bytearray()
         self.writer: BlobWriter | None = None
 
     def write(self, plain: memoryview) -> None:
         self._store(plain if self._encryptor is None else self._encryptor.update(bytes(plain)))
 
-    def end(self) -> None:
-        """Set `id`; if there is a writer, sync what it wrote."""
+    def end(self) -> ObjectId:
+        """Return the id, once all bytes are with the writer if there is one."""
         if self._encryptor is not None:
             self._store(self._encryptor.finalize())
-        self.id = ObjectId(self._hash.hexdigest())
-        if self.writer is not None:
-            self.writer.complete(self.id)
+        return ObjectId(self._hash.hexdigest())
 
     def abort(self) -> None:
         if self.writer is not None:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from hashlib import sha1
 from typing import Final
 
@@ -42,7 +43,12 @@ _COPY_BATCH: Final = 32
 
 
 class ObjectStore:
-    """Commits, fs objects and blocks by (store id, kind, id). Safe to share between threads."""
+    """Commits, fs objects and blocks by (store id, kind, id). Safe to share between threads.
+
+    `executor`, if given, syncs blocks of files that arrive while more of them arrives (see `FileIngest`):
+    faster wherever the disk makes one wait. Its jobs do nothing but wait for the disk; four threads serve
+    many uploads.
+    """
 
     def __init__(
         self,
@@ -52,12 +58,14 @@ class ObjectStore:
         layers: Sequence[ReadLayer] = (),
         clock: Clock,
         inline_block_bytes: int = DEFAULT_INLINE_BLOCK_BYTES,
+        executor: Executor | None = None,
     ) -> None:
         self.database = database
         self.blobs = blobs
         self.layers = tuple(layers)
         self.clock = clock
         self.inline_block_bytes = inline_block_bytes
+        self.executor = executor
         self.rows = ObjectRows(database.dialect)
 
     # --- reading ------------------------------------------------------------------------------------------
