@@ -206,6 +206,9 @@ class TestTolerance:
         keys = ENCRYPTED_V2 | {"salt": "", "pwd_hash": "", "pwd_hash_algo": "", "pwd_hash_params": ""}
         assert decode(text_with(**keys)).encryption == Encryption(2, "a" * 64, "b" * 96)
 
+    def test_an_encrypted_library_may_fail_to_say_how(self) -> None:
+        assert decode(text_with(encrypted="true")).encryption == Encryption(0)
+
     def test_version_1_has_a_short_magic_and_no_key(self) -> None:
         keys = {"encrypted": "true", "enc_version": 1, "magic": "a" * 32}
         assert decode(text_with(**keys)).encryption == Encryption(1, "a" * 32)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import random
+import sys
 import zlib
 
 import pytest
@@ -83,6 +85,17 @@ def test_damage_never_gives_another_text(library: str, text: bytes) -> None:
         except MalformedObject:
             refused += 1
     assert refused > 10
+
+
+def test_isal_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "isal.isal_zlib", None)
+    spec = importlib.util.spec_from_file_location("compression_without_isal", compression.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.compress(LARGE) == zlib.compress(LARGE, 6)
+    assert module.decompress(compress(LARGE)) == LARGE
 
 
 def test_other_compressions_are_refused() -> None:
