@@ -206,7 +206,7 @@ class _Merge:
         """Return the directory with entries of remote under free conflict names, unless they are there."""
         if not entries:
             return merged
-        names = _FreeNames(merged)
+        names = _FreeNames(merged, reuse=True)
         for entry in entries:
             renamed = names.add(entry, self._naming.names(entry))
             self.conflicts.append(join(path, renamed))
@@ -280,7 +280,7 @@ def uniquely_named(directory: Directory) -> Directory:
     for entry in directory:
         distinct.setdefault((entry.name, entry.is_dir, entry.id), entry)
         first.setdefault(entry.name, entry)
-    names = _FreeNames(first.values())
+    names = _FreeNames(first.values(), reuse=False)
     for entry in distinct.values():
         if entry is not first[entry.name]:
             names.add(entry, _numbered(entry.name, ""))
@@ -288,24 +288,30 @@ def uniquely_named(directory: Directory) -> Directory:
 
 
 class _FreeNames:
-    """Gives entries the first free of the names they might have, in a directory that holds `entries`."""
+    """Gives further entries the first free of the names they might have, in a directory of `entries`.
 
-    def __init__(self, entries: Iterable[Dirent]) -> None:
+    With `reuse`, an entry is not added if one of `entries` is the same content under such a name.
+    """
+
+    def __init__(self, entries: Iterable[Dirent], *, reuse: bool) -> None:
         self.added: list[Dirent] = []
-        self._taken = {entry.name: entry for entry in entries}
+        there = {entry.name: entry for entry in entries}
+        self._taken = set(there)
+        self._reusable = there if reuse else {}
         self._series: dict[str, Iterator[str]] = {}
 
     def add(self, entry: Dirent, names: Iterator[str]) -> str:
-        """Add the entry unless the same content has such a name already; return the name."""
+        """Add the entry, if need be, and return its name."""
         name = next(names)
         # What was taken once stays taken: another series from the same name goes on where this one ends.
         series = self._series.setdefault(name, names)
-        while (other := self._taken.get(name)) is not None:
-            if (other.id, other.is_dir) == (entry.id, entry.is_dir):
+        while name in self._taken:
+            there = self._reusable.get(name)
+            if there is not None and (there.id, there.is_dir) == (entry.id, entry.is_dir):
                 return name
             name = next(series)
-        self._taken[name] = renamed = entry.replace(name=name)
-        self.added.append(renamed)
+        self._taken.add(name)
+        self.added.append(entry.replace(name=name))
         return name
 
 
