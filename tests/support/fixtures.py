@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server on SQLite that all tests of a worker share; every test makes users and libraries of its own."""
+    """A server on SQLite that all tests of a worker share; each test makes its own users and libraries."""
     server = RunningServer(tmp_path_factory.mktemp("server") / "data").start()
     yield server
     server.stop()
