@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from seafleet.access import Action
+from seafleet.api.kernel.addresses import AddressSet
 from seafleet.api.kernel.errors import ApiError, ReplyError, detail, method_not_allowed, not_found, too_large
 from seafleet.api.kernel.negotiation import NotAcceptableError, accepted_indent
 from seafleet.api.kernel.replies import JSON, Encoded, Reply, as_reply, encode_reply, header_line
@@ -57,7 +58,7 @@ class Application:
         for route in routes:
             self._surfaces[route.surface]  # a route of an unknown surface is a mistake to tell at the start
             self._router.add(route.verb, route.pattern, route)
-        self._exempt = frozenset(services.settings.throttle_exempt)
+        self._exempt = AddressSet(services.settings.throttle_exempt)
         self._ids = (f"{os.urandom(5).hex()}{number:08x}" for number in itertools.count(1))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,13 +83,14 @@ class Application:
         self, found: Match[Route], scope: Scope, receive: Receive, send: Send, started: float
     ) -> None:
         lines = dict(scope["headers"])
-        route, complete, body = found.route, True, b""
+        route, drained = found.route, True
+        body: bytes | None = b""
         if b"content-length" in lines or b"transfer-encoding" in lines:
             try:
-                complete, body = await _read(lines, receive, route.body_limit_bytes)
+                body, drained = await _read(lines, receive, route.body_limit_bytes)
             except ClientGone:
                 return
-        if complete:
+        if body is not None:
             pool = self._services.auth if route.pool == "auth" else self._services.api
             request = ApiRequest(
                 scope, Headers(lines), route, found.params, self._services, scope["request_id"], body
@@ -96,7 +98,7 @@ class Application:
             answer = await pool.run(self._answer, request)
         else:
             answer = encode_reply(too_large().reply())
-        await _send_answer(answer, scope["request_id"], receive, send, read=complete)
+        await _send_answer(answer, scope["request_id"], receive, send, read=drained)
         self._observe(scope, route, answer.status, len(answer.body), started)
 
     def _answer(self, request: ApiRequest) -> Encoded:
@@ -217,11 +219,11 @@ def _describe(route: Route, allowed: tuple[str, ...]) -> Reply:
     )
 
 
-async def _read(lines: dict[bytes, bytes], receive: Receive, limit_bytes: int) -> tuple[bool, bytes]:
-    """Return whether the body came whole and within the limit, and the body."""
+async def _read(lines: dict[bytes, bytes], receive: Receive, limit_bytes: int) -> tuple[bytes | None, bool]:
+    """Return the body, None when it is above the limit, and whether it has been read to its end."""
     announced = lines.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > limit_bytes:
-        return False, b""
+        return None, False
     pieces: list[bytes] = []
     size, more = 0, announced != b"0"
     while more:
@@ -230,11 +232,11 @@ async def _read(lines: dict[bytes, bytes], receive: Receive, limit_bytes: int) -
             raise ClientGone
         piece = message.get("body", b"")
         size += len(piece)
-        if size > limit_bytes:
-            return False, b""
-        pieces.append(piece)
         more = message.get("more_body", False)
-    return True, b"".join(pieces)
+        if size > limit_bytes:
+            return None, not more
+        pieces.append(piece)
+    return b"".join(pieces), True
 
 
 async def _send_answer(answer: Encoded, request_id: str, receive: Receive, send: Send, *, read: bool) -> None:
