@@ -1,0 +1,305 @@
+"""One queue of changes for each library: whoever waits together is written together.
+
+The first caller starts to work at once. Who comes while that goes on waits, and is taken up in the next
+batch: all edits of a batch are applied to one tree, each touched folder is encoded once, edits of one author
+that combine share a commit, and everything is written in one transaction. So a batch costs about as much as a
+single edit.
+
+Within a process nobody competes for a head. Another process may move it: then the batch is tried again on the
+new head, a few times without holding anything up, then inside the transaction itself, where nobody can be
+faster.
+
+An edit that fails takes back its own changes only. If a batch as a whole is refused, each of its edits is
+tried alone, so that the one that is to blame fails and the others do not.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from threading import Lock
+from typing import Any, Final, Generic, TypeVar, cast
+
+from seafleet.clock import Clock
+from seafleet.db.engine import Database, Transaction
+from seafleet.db.transaction import Captured, run_actions
+from seafleet.errors import HeadMoved, LibraryNotFound, SeafleetError, StorageFailure
+from seafleet.ids import LibraryId
+from seafleet.library.heads import HeadTaken, move_head
+from seafleet.library.model import Author, Edit, EditOutcome, Effects, HeadChanged
+from seafleet.library.rows import read_head
+from seafleet.library.workspace import Tools, Workspace
+
+O = TypeVar("O")  # noqa: E741 - an outcome
+R = TypeVar("R")
+
+BATCH_LIMIT: Final = 256
+ATTEMPTS: Final = 10
+_OPTIMISTIC_ATTEMPTS: Final = 4
+
+Listener = Callable[[HeadChanged], None]
+
+
+class Job(ABC, Generic[O]):
+    """Something that waits for its turn, and where its outcome goes."""
+
+    def __init__(self) -> None:
+        self.future: Future[O] = Future()
+        self.outcome: O | None = None
+        self.error: BaseException | None = None
+
+    @property
+    @abstractmethod
+    def group(self) -> object:
+        """What jobs of one batch that share a commit have in common."""
+
+    def settle(self) -> None:
+        """Hand out the outcome."""
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(cast(O, self.outcome))
+
+
+class EditJob(Job[EditOutcome[R]]):
+    """An edit that waits to be applied."""
+
+    def __init__(self, author: Author, edit: Edit[R]) -> None:
+        super().__init__()
+        self.author = author
+        self.edit = edit
+
+    @property
+    def group(self) -> object:
+        """Author and kind, for edits that combine."""
+        word = self.edit.combines_as
+        return self if word is None else (self.author, word)
+
+
+class Task(Job[O]):
+    """Anything else that changes a library: a batch of its own, which makes its commits itself."""
+
+    def __init__(self, run: Callable[[Workspace], O]) -> None:
+        super().__init__()
+        self.run = run
+
+    @property
+    def group(self) -> object:
+        """Nothing in common with anybody."""
+        return self
+
+
+class Combiner:
+    """Runs the queues. `submit` never blocks; `run` works in the calling thread if nobody else is at it."""
+
+    def __init__(
+        self,
+        database: Database,
+        tools: Tools,
+        clock: Clock,
+        quota_of: Callable[[int], int | None],
+        *,
+        threads: int = 8,
+    ) -> None:
+        self._database = database
+        self._tools = tools
+        self._clock = clock
+        self._quota_of = quota_of
+        self._listeners: list[Listener] = []
+        self._waiting: dict[LibraryId, list[Job[Any]]] = {}  # a key for each library that is being worked on
+        self._lock = Lock()
+        self._closed = False
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="edits")
+
+    def listen(self, listener: Listener) -> None:
+        """Have `listener` told of every head that this process moves: short work only, on any thread."""
+        self._listeners.append(listener)
+
+    def submit(self, library_id: LibraryId, job: Job[O]) -> Future[O]:
+        """Queue a job. Its future is done when its change is on disk. Raises StorageFailure when closed."""
+        if self._enqueue(library_id, job):
+            self._executor.submit(self._lead, library_id, [job])
+        return job.future
+
+    def run(self, library_id: LibraryId, job: Job[O]) -> O:
+        """Queue a job and wait for it; the calling thread does the work if it is the first."""
+        if self._enqueue(library_id, job):
+            self._lead(library_id, [job])
+        return job.future.result()
+
+    def close(self) -> None:
+        """Finish what is queued; refuse what comes afterwards."""
+        with self._lock:
+            self._closed = True
+        while True:
+            with self._lock:
+                last = [jobs[-1] for jobs in self._waiting.values() if jobs]
+            if not last:
+                break
+            for job in last:
+                with Captured():
+                    job.future.result()
+        self._executor.shutdown()
+
+    def _enqueue(self, library_id: LibraryId, job: Job[Any]) -> bool:
+        """Queue a job behind others; True when there are none and the caller has to see to it."""
+        with self._lock:
+            if self._closed:
+                raise StorageFailure("the server is shutting down")
+            waiting = self._waiting.get(library_id)
+            if waiting is None:
+                self._waiting[library_id] = []
+                return True
+            waiting.append(job)
+            return False
+
+    def _lead(self, library_id: LibraryId, batch: Sequence[Job[Any]]) -> None:
+        """Process one batch, and pass the next one on: libraries take turns on the threads."""
+        self._process(library_id, [job for job in batch if job.future.set_running_or_notify_cancel()])
+        following = self._next(library_id)
+        if following:
+            self._executor.submit(self._lead, library_id, following)
+
+    def _next(self, library_id: LibraryId) -> list[Job[Any]]:
+        """Return what is to be processed next; a library that nobody waits for is let go."""
+        with self._lock:
+            waiting = self._waiting[library_id]
+            if not waiting:
+                del self._waiting[library_id]
+                return []
+            size = _batch_size(waiting)
+            batch = waiting[:size]
+            del waiting[:size]
+            return batch
+
+    def _process(self, library_id: LibraryId, batch: Sequence[Job[Any]]) -> None:
+        """Settle every job of a batch; never raises."""
+        if not batch:
+            return
+        with Captured() as captured:
+            self._try(library_id, batch)
+        for job in batch:
+            if not job.future.done():
+                job.error = job.error or captured.error
+                job.settle()
+
+    def _try(self, library_id: LibraryId, batch: Sequence[Job[Any]]) -> None:
+        for attempt in range(ATTEMPTS):
+            try:
+                work = self._attempt(library_id, batch, inside=attempt >= _OPTIMISTIC_ATTEMPTS)
+            except HeadTaken:
+                continue
+            except SeafleetError as error:
+                if len(batch) == 1 or isinstance(error, (StorageFailure, LibraryNotFound)):
+                    raise
+                self._one_by_one(library_id, batch)
+                return
+            self._finish(work, batch)
+            return
+        raise HeadMoved(library_id)
+
+    def _attempt(self, library_id: LibraryId, batch: Sequence[Job[Any]], *, inside: bool) -> Workspace:
+        """Do all jobs on the head as it is now, and write what they did."""
+        if inside:
+            return self._database.write(lambda tx: self._write(tx, self._prepare(library_id, batch)))
+        work = self._prepare(library_id, batch)
+        if work.has_moved:
+            quota = self._quota(work)
+            self._database.write(lambda tx: self._move(tx, work, quota))
+        return work
+
+    def _prepare(self, library_id: LibraryId, batch: Sequence[Job[Any]]) -> Workspace:
+        with self._database.read() as connection:
+            head = read_head(connection, library_id)
+        if head is None:
+            raise LibraryNotFound(library_id)
+        work = Workspace(self._tools, head, self._clock.now())
+        for job in batch:
+            job.outcome = job.error = None
+        for group in _grouped(batch):
+            _do(work, group)
+        return work
+
+    def _write(self, tx: Transaction, work: Workspace) -> Workspace:
+        if work.has_moved:
+            self._move(tx, work, self._quota(work))
+        return work
+
+    def _move(self, tx: Transaction, work: Workspace, quota_bytes: int | None) -> None:
+        work.needs_propagation = move_head(
+            tx, self._tools.objects, work.head_move(quota_bytes), self._clock.timestamp()
+        )
+
+    def _quota(self, work: Workspace) -> int | None:
+        return self._quota_of(work.head.owner_id) if work.grows else None
+
+    def _one_by_one(self, library_id: LibraryId, batch: Iterable[Job[Any]]) -> None:
+        for job in batch:
+            self._process(library_id, [job])
+
+    def _finish(self, work: Workspace, batch: Iterable[Job[Any]]) -> None:
+        if work.has_moved:
+            work.keep_folders()
+        for job in batch:
+            job.settle()
+        if work.has_moved:
+            change = HeadChanged(work.head.library_id, work.head.commit_id, work.needs_propagation)
+            run_actions([partial(listener, change) for listener in self._listeners])
+
+
+def _batch_size(waiting: Sequence[Job[Any]]) -> int:
+    """Return how many jobs from the first on make a batch: a task alone, or edits up to the next task."""
+    for count, job in enumerate(waiting[:BATCH_LIMIT]):
+        if isinstance(job, Task):
+            return max(count, 1)
+    return min(len(waiting), BATCH_LIMIT)
+
+
+def _grouped(batch: Iterable[Job[Any]]) -> Iterable[list[Job[Any]]]:
+    groups: dict[object, list[Job[Any]]] = {}
+    for job in batch:
+        groups.setdefault(job.group, []).append(job)
+    return groups.values()
+
+
+def _do(work: Workspace, group: Sequence[Job[Any]]) -> None:
+    first = group[0]
+    if isinstance(first, Task):
+        first.outcome = first.run(work)
+    else:
+        jobs = [job for job in group if isinstance(job, EditJob)]
+        for job in jobs:
+            _prepare_edit(work, job)
+        _do_edits(work, jobs)
+
+
+def _prepare_edit(work: Workspace, job: EditJob[Any]) -> None:
+    before = job.edit.preparation()
+    if before is None:
+        return
+    try:
+        result, effects = work.apply(job.author, before)
+    except SeafleetError as error:
+        job.error = error
+        return
+    work.commit_edits(job.author, before.describe([result]), [effects])
+
+
+def _do_edits(work: Workspace, jobs: Iterable[EditJob[Any]]) -> None:
+    """Apply edits that share a commit."""
+    applied: list[tuple[EditJob[Any], Any, Effects]] = []
+    for job in jobs:
+        if job.error is None:
+            try:
+                applied.append((job, *work.apply(job.author, job.edit)))
+            except SeafleetError as error:
+                job.error = error
+    if not applied:
+        return
+    leader = applied[0][0]
+    text = leader.edit.describe([result for _, result, _ in applied])
+    changed = work.commit_edits(leader.author, text, [effects for _, _, effects in applied])
+    for job, result, _ in applied:
+        job.outcome = EditOutcome(work.head.commit_id, work.head.root_id, result, changed)

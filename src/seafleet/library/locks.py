@@ -1,0 +1,180 @@
+"""Locks on files: who holds one may write the file, nobody else may change, move or remove it.
+
+A lock is held by an account until it is given back or runs out. Renaming, moving or deleting a folder takes
+away every file in it, and so asks for all of their locks.
+
+Source: Web API manual, "Lock File"; files page, "Locks".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Select, bindparam, delete, or_, select
+
+from seafleet import paths
+from seafleet.clock import Clock
+from seafleet.db.engine import Database, Transaction, upsert
+from seafleet.db.tables import account, file_lock, library_stamp
+from seafleet.errors import FileLocked
+from seafleet.library.rows import moment, optional_moment, seconds
+
+_lock = file_lock.c
+_alive = or_(_lock.expires_at.is_(None), _lock.expires_at > bindparam("now"))
+_LOCKS: Final[Select[Any]] = (
+    select(_lock.path, _lock.account_id, account.c.email, _lock.locked_at, _lock.expires_at)
+    .join(account, account.c.id == _lock.account_id)
+    .where(_lock.library_id == bindparam("library"), _alive)
+)
+_ONE: Final = _LOCKS.where(_lock.path_hash == bindparam("hash"))
+_DROP: Final = delete(file_lock).where(
+    _lock.library_id == bindparam("library"), _lock.path_hash == bindparam("hash")
+)
+_PURGE: Final = delete(file_lock).where(_lock.expires_at <= bindparam("now"))
+_put = upsert(file_lock)
+_PUT: Final = _put.on_conflict_do_update(
+    index_elements=[_lock.library_id, _lock.path_hash],
+    set_={name: _put.excluded[name] for name in ("account_id", "locked_at", "expires_at")},
+)
+_stamp = upsert(library_stamp)
+_STAMP: Final = _stamp.on_conflict_do_update(
+    index_elements=[library_stamp.c.library_id], set_={"lock_stamp": _stamp.excluded.lock_stamp}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FileLock:
+    """A lock that holds now."""
+
+    path: str
+    account_id: int
+    holder_email: str
+    locked_at: datetime
+    expires_at: datetime | None
+
+
+class Locks:
+    """Takes and gives back locks. Whether an account may write at all is decided elsewhere."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def of(self, library_id: str) -> dict[str, FileLock]:
+        """Return all locks of a library by path."""
+        with self._database.read() as connection:
+            return read_locks(connection, library_id, self._clock.timestamp())
+
+    def get(self, library_id: str, path: str) -> FileLock | None:
+        """Return the lock on one file, or None."""
+        with self._database.read() as connection:
+            return self._get(connection, library_id, path)
+
+    def lock(self, library_id: str, path: str, account_id: int, *, until: datetime | None = None) -> FileLock:
+        """Lock a file, for ever or until a time. Raises FileLocked if it is, be it by the same account."""
+        return self._database.write(
+            lambda tx: self._take(tx, library_id, path, account_id, until, again=False)
+        )
+
+    def refresh(
+        self, library_id: str, path: str, account_id: int, *, until: datetime | None = None
+    ) -> FileLock:
+        """Lock a file or prolong the own lock on it. Raises FileLocked when somebody else holds it."""
+        return self._database.write(
+            lambda tx: self._take(tx, library_id, path, account_id, until, again=True)
+        )
+
+    def unlock(self, library_id: str, path: str, account_id: int | None) -> bool:
+        """Give a lock back; return False when there was none.
+
+        Raises FileLocked when another account holds it; with None, for those who may break locks, never.
+        """
+
+        def work(tx: Transaction) -> bool:
+            held = self._get(tx.connection, library_id, path)
+            if held is None:
+                return False
+            if account_id is not None and held.account_id != account_id:
+                raise FileLocked(path, held.holder_email)
+            tx.execute(_DROP, _place(library_id, path))
+            self._mark(tx, library_id)
+            return True
+
+        return self._database.write(work)
+
+    def purge(self) -> int:
+        """Remove the rows of locks that have run out; return how many."""
+        now = self._clock.timestamp()
+        return self._database.write(lambda tx: tx.execute(_PURGE, {"now": now}).rowcount)
+
+    def _take(
+        self,
+        tx: Transaction,
+        library_id: str,
+        path: str,
+        account_id: int,
+        until: datetime | None,
+        *,
+        again: bool,
+    ) -> FileLock:
+        held = self._get(tx.connection, library_id, path)
+        if held is not None and not (again and held.account_id == account_id):
+            raise FileLocked(path, held.holder_email)
+        row = {
+            "library_id": library_id,
+            "path": path,
+            "path_hash": paths.path_hash(library_id, path),
+            "account_id": account_id,
+            "locked_at": self._clock.timestamp(),
+            "expires_at": None if until is None else seconds(until),
+        }
+        tx.execute(_PUT, row)
+        self._mark(tx, library_id)
+        return _lock_of(tx.execute(_ONE, {**_place(library_id, path), "now": -1}).one())
+
+    def _get(self, connection: Connection, library_id: str, path: str) -> FileLock | None:
+        place = {**_place(library_id, path), "now": self._clock.timestamp()}
+        row = connection.execute(_ONE, place).one_or_none()
+        return None if row is None else _lock_of(row)
+
+    def _mark(self, tx: Transaction, library_id: str) -> None:
+        """Note the change for clients that ask whether locks changed since a time."""
+        row = {"library_id": library_id, "lock_stamp": self._clock.timestamp(), "permission_stamp": 0}
+        tx.execute(_STAMP, row)
+
+
+def read_locks(connection: Connection, library_id: str, now: int) -> dict[str, FileLock]:
+    """Return the locks of a library that hold at `now` (Unix seconds), by path."""
+    rows = connection.execute(_LOCKS, {"library": library_id, "now": now})
+    return {row.path: _lock_of(row) for row in rows}
+
+
+def require_unlocked(locks: dict[str, FileLock], email: str, taken_away: Iterable[str]) -> None:
+    """Raise FileLocked if any of these paths is, or holds, a file that somebody else has locked."""
+    if not locks:
+        return
+    wanted = set(taken_away)
+    for lock in locks.values():
+        if lock.holder_email != email and not wanted.isdisjoint(_with_parents(lock.path)):
+            raise FileLocked(lock.path, lock.holder_email)
+
+
+def _with_parents(path: str) -> list[str]:
+    found = [path]
+    while path != paths.ROOT:
+        path, _ = paths.split(path)
+        found.append(path)
+    return found
+
+
+def _place(library_id: str, path: str) -> dict[str, object]:
+    return {"library": library_id, "hash": paths.path_hash(library_id, path)}
+
+
+def _lock_of(row: Row[Any]) -> FileLock:
+    return FileLock(
+        row.path, row.account_id, row.email, moment(row.locked_at), optional_moment(row.expires_at)
+    )
