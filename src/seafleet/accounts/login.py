@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seafleet.accounts import rows
 from seafleet.accounts.model import Account
 from seafleet.errors import AccountDisabled, BadCredentials, LoginLocked
+from seafleet.text import is_storable, storable
 
 if TYPE_CHECKING:
     from seafleet.accounts.passwords import Passwords
@@ -62,6 +63,8 @@ class Login:
 
     def _find(self, username: str) -> _Row | None:
         typed = username.strip()
+        if not is_storable(typed):
+            return None
         with self._database.read() as connection:
             found = connection.execute(rows.BY_LOGIN, {"typed": typed, "lower": typed.lower()}).all()
         if not found:
@@ -98,7 +101,7 @@ class Login:
             "account_id": None if row is None else row.id,
             "username": _logged(username),
             "at": self._clock.timestamp(),
-            "ip": ip[:128],
+            "ip": storable(ip, 128),
             "success": success,
             "via": via,
         }
@@ -118,5 +121,4 @@ class Login:
 
 def _logged(username: str) -> str:
     """Bring a typed name to the form of the log; what the database cannot hold is replaced."""
-    printable = username.strip().lower().encode("utf-8", "replace").decode().replace("\x00", "?")
-    return printable[:255]
+    return storable(username.strip().lower(), 255)

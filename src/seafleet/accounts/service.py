@@ -12,6 +12,7 @@ from seafleet.accounts.passwords import Passwords
 from seafleet.actor import SYSTEM, Actor
 from seafleet.db.tables import account_option
 from seafleet.errors import AccountNotFound, AlreadyExists, InvalidArgument
+from seafleet.text import is_storable, require_storable
 
 if TYPE_CHECKING:
     from seafleet.activity.audit import Audit
@@ -25,6 +26,8 @@ DeleteHook = Callable[["Transaction", Account], None]
 """Puts away what the database does not by itself (owned libraries, avatars); runs before the account's row
 goes.
 """
+
+MAX_OPTION_LENGTH: Final = 10_000
 
 # Argument of create and update -> column and longest value.
 _TEXTS: Final = {
@@ -98,6 +101,8 @@ class Accounts:
 
     def find(self, email: str) -> Account | None:
         """Return the account of an address, or None."""
+        if not is_storable(email):
+            return None
         with self._database.read() as connection:
             row = connection.execute(rows.BY_EMAIL, {"email": email.strip().lower()}).one_or_none()
         return None if row is None else rows.to_account(row)
@@ -110,6 +115,8 @@ class Accounts:
 
     def search(self, text: str, *, start: int = 0, limit: int | None = 100) -> Sequence[Account]:
         """Return accounts whose address, contact address or name contains `text`, without case."""
+        if not is_storable(text):
+            return []
         needle = text.strip().lower()
         return self._page(rows.page(source=None, needle=needle, staff_only=False), start, limit)
 
@@ -311,8 +318,10 @@ class Accounts:
 
     def set_option(self, account_id: int, key: str, value: str | None) -> None:
         """Keep a value under `key` (at most 50 characters), or forget it."""
-        if not 0 < len(key) <= 50:
-            raise InvalidArgument("key")
+        if not require_storable("key", key, 50):
+            raise InvalidArgument("key", "empty")
+        if value is not None:
+            require_storable(key, value, MAX_OPTION_LENGTH)
         values = {"account_id": account_id, "key": key, "value": value}
 
         def work(tx: Transaction) -> None:
@@ -345,9 +354,7 @@ def _text_values(texts: Mapping[str, str | None]) -> dict[str, Any]:
         if name not in _TEXTS:
             raise InvalidArgument(name, "no such field")
         column, limit = _TEXTS[name]
-        value = (text or "").strip()
-        if len(value) > limit:
-            raise InvalidArgument(name, f"longer than {limit} characters")
+        value = require_storable(name, (text or "").strip(), limit)
         if name == "contact_email":
             value = value.lower()
         values[column] = value or (None if name in _NULLABLE else "")

@@ -35,7 +35,7 @@ from seafleet.errors import (
     TokenNotFound,
 )
 from seafleet.secrets import hash_token, new_token
-from seafleet.text import storable
+from seafleet.text import is_storable, storable
 
 if TYPE_CHECKING:
     from seafleet.activity.audit import Audit, Detail
@@ -262,6 +262,9 @@ class Tokens:
 
         False, and nothing happens, if there is no such link. Source: device registry §5.
         """
+
+        if not is_storable(platform + device_id):
+            return False
 
         def work(tx: Transaction) -> bool:
             link = self._devices.find_link(tx, account.id, platform.lower(), device_id)

@@ -19,6 +19,7 @@ from sqlalchemy import bindparam, insert
 from seafleet.actor import Actor
 from seafleet.db.tables import audit_event
 from seafleet.errors import InvalidArgument
+from seafleet.text import storable
 
 if TYPE_CHECKING:
     from seafleet.clock import Clock
@@ -62,8 +63,8 @@ class Audit:
             {
                 "at": self._clock.timestamp(),
                 "tag": tag,
-                "actor": (actor if isinstance(actor, str) else actor.email)[:255],
-                "ip": ip[:45],
+                "actor": storable(actor if isinstance(actor, str) else actor.email, 255),
+                "ip": storable(ip, 45),
                 "device": "" if isinstance(actor, str) else actor.device_name[:255],
                 "library_id": library_id,
                 "path": path,
