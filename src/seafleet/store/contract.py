@@ -108,7 +108,10 @@ class BlobStore(Protocol):
         ...
 
     def copy(self, source_id: str, target_id: str, object_id: ObjectId) -> bool:
-        """Give another store the same blob, settled; return False when the source does not have it."""
+        """Give another store the same blob, settled, in the cheapest way.
+
+        Return False when there is no way but to read and write it, or when the source does not have it.
+        """
         ...
 
     def remove(self, store_id: str, object_id: ObjectId) -> bool:

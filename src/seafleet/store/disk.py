@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from seafleet.errors import StorageFailure
+
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -223,3 +225,26 @@ def _is_still(handle: int, path: str) -> bool:
         return os.path.samestat(os.fstat(handle), os.lstat(path))
     except FileNotFoundError:
         return False
+
+
+@contextlib.contextmanager
+def storage_errors(what_failed: str) -> Iterator[None]:
+    """Turn any OSError of the block into a StorageFailure that says what failed."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageFailure(f"{what_failed}: {error.strerror or error}") from error
+
+
+def read_part(disk: Disk, path: str, offset: int, length: int | None) -> bytes | None:
+    """Return up to `length` bytes of a file from `offset`; None when there is no file. Raises OSError."""
+    try:
+        handle = disk.open_read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        # Asking for no more than is there: reading allocates what it is asked for.
+        present = max(0, disk.size(handle) - offset)
+        return disk.pread(handle, present if length is None else min(length, present), offset)
+    finally:
+        disk.close(handle)

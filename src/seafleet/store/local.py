@@ -1,13 +1,17 @@
 """Blobs as files: ``blocks/<store id>/<2 hex>/<38 hex>`` in the data folder, Seafile's own layout.
 
-A blob is written to ``tmp/``, synced, renamed to its final name, and the folders that name it are synced::
+A blob is written to ``tmp/``, synced, given its final name, and the folders that name it are synced::
 
     open_new tmp/blocks-<random>/<n>
     write …
     fdatasync                              the bytes are on disk
-    rename  blocks/<store>/<2>/<38>        readers see all of it or nothing
+    link    blocks/<store>/<2>/<38>        readers see all of it or nothing
+    unlink  tmp/blocks-<random>/<n>
     fsync   blocks/<store>/<2>             (settle) the name is on disk
     fsync   the folders above              once each, the first time this process sees them
+
+A second name and not a rename, because a rename between two folders is safe only when both are synced, and
+whoever merely finds a blob does not know where it came from.
 
 Each process has a folder of its own below ``tmp/`` and keeps it locked; whatever lies in a folder that nobody
 has locked was left by a process that died, and is removed by the next one that writes.
@@ -18,6 +22,7 @@ Source: storage format §2 (layout).
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import random
@@ -29,9 +34,10 @@ from seafleet.clock import Clock
 from seafleet.errors import InvalidId, StorageFailure
 from seafleet.ids import LibraryId, ObjectId, RandomSource, looks_like_library_id, looks_like_object_id
 from seafleet.store.contract import RENEW_AFTER_SECONDS, BlobStat
-from seafleet.store.disk import Disk, RealDisk
+from seafleet.store.disk import Disk, RealDisk, read_part, storage_errors
 
 _TEMPORARY_PREFIX: Final = "blocks-"
+_NO_LINK: Final = {errno.EEXIST, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 class LocalBlobs:
@@ -62,14 +68,14 @@ class LocalBlobs:
     def begin(self, store_id: str) -> LocalWriter:
         """Return a writer for a new blob of this store."""
         self._store_folder(store_id)
-        with _storage_errors("cannot create a temporary file"):
+        with storage_errors("cannot create a temporary file"):
             path = self._temporary.new_path()
             return LocalWriter(self, store_id, path, self._disk)
 
     def settle(self, store_id: str, object_ids: Iterable[ObjectId]) -> None:
         """Return when the names of these blobs are durable: one sync for each folder touched."""
         folders = {os.path.dirname(self._path(store_id, object_id)) for object_id in object_ids}
-        with _storage_errors("cannot sync a folder"):
+        with storage_errors("cannot sync a folder"):
             for folder in sorted(folders):
                 self._settle_name(folder)
                 self._disk.fsync_folder(folder)
@@ -88,23 +94,14 @@ class LocalBlobs:
 
     def stat(self, store_id: str, object_id: ObjectId) -> BlobStat | None:
         """Return size and age of a blob, or None when it is not there."""
-        with _storage_errors("cannot look at a block"):
+        with storage_errors("cannot look at a block"):
             found = self._disk.stat(self._path(store_id, object_id))
         return BlobStat(object_id, found.size_bytes, found.modified_at) if found else None
 
     def read(self, store_id: str, object_id: ObjectId, offset: int, length: int | None) -> bytes | None:
         """Return up to `length` bytes from `offset` (None: to the end); None when the blob is not there."""
-        with _storage_errors("cannot read a block"):
-            try:
-                handle = self._disk.open_read(self._path(store_id, object_id))
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-            try:
-                # Asking for no more than is there: reading allocates what it is asked for.
-                present = max(0, self._disk.size(handle) - offset)
-                return self._disk.pread(handle, present if length is None else min(length, present), offset)
-            finally:
-                self._disk.close(handle)
+        with storage_errors("cannot read a block"):
+            return read_part(self._disk, self._path(store_id, object_id), offset, length)
 
     def touch(self, store_id: str, object_id: ObjectId) -> bool:
         """Mark a blob as used if its mark is old; return whether it is there."""
@@ -113,19 +110,20 @@ class LocalBlobs:
     def copy(self, source_id: str, target_id: str, object_id: ObjectId) -> bool:
         """Give another store the same blob under a second name: no bytes are copied."""
         source, target = self._path(source_id, object_id), self._path(target_id, object_id)
-        with _storage_errors("cannot copy a block"):
-            if self._disk.stat(source) is None:
+        with storage_errors("cannot copy a block"):
+            found = self._disk.stat(source)
+            if found is None:
                 return False
-            with contextlib.suppress(FileExistsError):
-                self._with_folders(target, lambda: self._disk.link(source, target))
-        if not self.touch(target_id, object_id):
-            return False
+            if not self.renew(target_id, object_id, found.size_bytes):
+                if not self._linked(source, target):
+                    return False
+                self.touch(target_id, object_id)
         self.settle(target_id, (object_id,))
         return True
 
     def remove(self, store_id: str, object_id: ObjectId) -> bool:
         """Remove a blob; return whether it was there."""
-        with _storage_errors("cannot remove a block"):
+        with storage_errors("cannot remove a block"):
             try:
                 self._disk.remove(self._path(store_id, object_id))
             except (FileNotFoundError, NotADirectoryError):
@@ -135,7 +133,7 @@ class LocalBlobs:
     def list(self, store_id: str) -> Iterator[BlobStat]:
         """Yield every blob of a store; anything else that lies there is passed over."""
         folder = self._store_folder(store_id)
-        with _storage_errors("cannot list blocks"):
+        with storage_errors("cannot list blocks"):
             for prefix in self._disk.names(folder):
                 for name, found in self._disk.scan(f"{folder}/{prefix}"):
                     if looks_like_object_id(prefix + name):
@@ -143,7 +141,7 @@ class LocalBlobs:
 
     def store_ids(self) -> Iterator[LibraryId]:
         """Yield the ids of the stores that have a folder."""
-        with _storage_errors("cannot list stores"):
+        with storage_errors("cannot list stores"):
             yield from map(LibraryId, filter(looks_like_library_id, self._disk.names(self._blocks)))
 
     def remove_store(self, store_id: str) -> None:
@@ -151,7 +149,7 @@ class LocalBlobs:
         folder = self._store_folder(store_id)
         for blob in list(self.list(store_id)):
             self.remove(store_id, blob.object_id)
-        with _storage_errors("cannot remove a store"):
+        with storage_errors("cannot remove a store"):
             for path in [f"{folder}/{prefix}" for prefix in self._disk.names(folder)] + [folder]:
                 self._settled.discard(path)
                 with contextlib.suppress(OSError):
@@ -160,7 +158,7 @@ class LocalBlobs:
     def renew(self, store_id: str, object_id: ObjectId, size_bytes: int | None) -> bool:
         """Mark a blob as used; return whether it is there, with this size if one is given."""
         path, now = self._path(store_id, object_id), self._clock.timestamp()
-        with _storage_errors("cannot mark a block as used"):
+        with storage_errors("cannot mark a block as used"):
             found = self._disk.stat(path)
             if found is None or size_bytes not in (None, found.size_bytes):
                 return False
@@ -171,16 +169,28 @@ class LocalBlobs:
                     return False
         return True
 
-    def rename(self, temporary: str, store_id: str, object_id: ObjectId) -> None:
+    def name(self, temporary: str, store_id: str, object_id: ObjectId) -> None:
         """Give a synced file the name of a blob; replaces a file of that name, which has the wrong size."""
         target = self._path(store_id, object_id)
-        with _storage_errors("cannot store a block"):
+        with storage_errors("cannot store a block"):
             self._disk.set_modified(temporary, self._clock.timestamp())
-            self._with_folders(target, lambda: self._disk.rename(temporary, target))
+            if not self._linked(temporary, target):
+                self._with_folders(target, lambda: self._disk.rename(temporary, target))
+                self._disk.fsync_folder(os.path.dirname(temporary))
 
     def close(self) -> None:
         """Give up the folder for temporary files. Writing again makes a new one."""
         self._temporary.release()
+
+    def _linked(self, source: str, target: str) -> bool:
+        """Give a file a second name; False if the name is taken or the file system knows no second names."""
+        try:
+            self._with_folders(target, lambda: self._disk.link(source, target))
+        except OSError as error:
+            if error.errno in _NO_LINK:
+                return False
+            raise
+        return True
 
     def _with_folders(self, target: str, action: Callable[[], None]) -> None:
         """Do `action`, which makes `target`; if there is no folder for it, make the folders and try again."""
@@ -236,7 +246,7 @@ class LocalWriter:
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes."""
         assert self._handle is not None, "written to after its end"
-        with _storage_errors("cannot write a block"):
+        with storage_errors("cannot write a block"):
             self._disk.write(self._handle, data)
         self._size_bytes += len(data)
 
@@ -247,20 +257,18 @@ class LocalWriter:
         if self._blobs.renew(self._store_id, object_id, self._size_bytes):
             self._drop()
             return
-        with _storage_errors("cannot sync a block"):
+        with storage_errors("cannot sync a block"):
             self._disk.fdatasync(self._handle)
         self._close()
 
     def publish(self) -> None:
-        """Rename the file to its final name, unless the blob is there already."""
+        """Give the file its final name, unless the blob is there already."""
         assert self._object_id is not None, "published before it was complete"
         if not self._has_file:
             return
-        if self._blobs.renew(self._store_id, self._object_id, self._size_bytes):
-            self._drop()
-            return
-        self._blobs.rename(self._path, self._store_id, self._object_id)
-        self._has_file = False
+        if not self._blobs.renew(self._store_id, self._object_id, self._size_bytes):
+            self._blobs.name(self._path, self._store_id, self._object_id)
+        self._drop()
 
     def abort(self) -> None:
         """Drop what was written."""
@@ -271,13 +279,13 @@ class LocalWriter:
         self._close()
         if self._has_file:
             self._has_file = False
-            with _storage_errors("cannot remove a temporary file"), contextlib.suppress(FileNotFoundError):
+            with storage_errors("cannot remove a temporary file"), contextlib.suppress(FileNotFoundError):
                 self._disk.remove(self._path)
 
     def _close(self) -> None:
         handle, self._handle = self._handle, None
         if handle is not None:
-            with _storage_errors("cannot close a temporary file"):
+            with storage_errors("cannot close a temporary file"):
                 self._disk.close(handle)
 
 
@@ -342,11 +350,3 @@ class TemporaryFolder:
             self._disk.remove_folder(path)
         finally:
             self._disk.close(lock)
-
-
-@contextlib.contextmanager
-def _storage_errors(what_failed: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageFailure(f"{what_failed}: {error.strerror or error}") from error
