@@ -89,6 +89,10 @@ class Forest(MemoryTrees):
         self._contents[content_id(node.content)] = node.content
         return file_entry(name, node)
 
+    def content(self, file_id: ObjectId) -> str:
+        """Return the content of a planted file."""
+        return self._contents[file_id]
+
     def harvest(self, root_id: ObjectId, mtime: int = 0) -> Folder:
         """Return the tree of a root id; fails when a name occurs twice or out of order."""
         directory = super().directory(root_id)
@@ -99,7 +103,7 @@ class Forest(MemoryTrees):
     def _node(self, entry: Dirent) -> Node:
         if entry.is_dir:
             return self.harvest(entry.id, entry.mtime)
-        return File(self._contents[entry.id], entry.mtime, entry.modifier, entry.mode)
+        return File(self.content(entry.id), entry.mtime, entry.modifier, entry.mode)
 
     def harvest_spec(self, root_id: ObjectId) -> Spec:
         """Return the tree of a root id written down."""
