@@ -1,6 +1,4 @@
-"""`python -m seafleet` is the command line."""
-
-from __future__ import annotations
+"""Lets `python -m seafleet` do what `seafleet` does."""
 
 from seafleet.cli import main
 

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from seafleet import logs
@@ -21,13 +22,19 @@ from seafleet.api.kernel.books import AccessLog, RequestMetrics, Several
 from seafleet.api.kernel.replies import Encoded
 from seafleet.api.registry import all_routes, all_surfaces
 from seafleet.api.services import Services
+from seafleet.errors import AlreadyExists, StorageFailure
 from seafleet.settings import Settings
 
 if TYPE_CHECKING:
-    from seafleet.accounts.model import Role, Roles
+    from seafleet.accounts.model import Roles
+    from seafleet.accounts.throttle import Counters
     from seafleet.api.kernel.observer import Observer
+    from seafleet.clock import Clock
+    from seafleet.db.engine import Database
+    from seafleet.devices.model import DevicePolicy
     from seafleet.secrets import ServerSecret
     from seafleet.store.contract import ReadLayer
+    from seafleet.store.objects import ObjectStore
 
 T = TypeVar("T")
 Scope = MutableMapping[str, Any]
@@ -152,71 +159,119 @@ def build_services(settings: Settings) -> Services:
     Raises InvalidArgument for settings that do not fit what is there, StorageFailure for a database or folder
     that cannot be used.
     """
-    from random import SystemRandom
-
     from seafleet.access import Access
-    from seafleet.accounts.access_tokens import AccessTokens
+    from seafleet.accounts import AccessTokens, Accounts, LoginTickets, SyncTokens, Throttle, Tokens
     from seafleet.accounts.login import LoginLimits
-    from seafleet.accounts.service import Accounts
-    from seafleet.accounts.sync_tokens import SyncTokens
-    from seafleet.accounts.throttle import Throttle
-    from seafleet.accounts.tokens import Tokens
     from seafleet.activity.audit import Audit
     from seafleet.clock import SystemClock
     from seafleet.db.engine import Database
-    from seafleet.devices.model import DevicePolicy
     from seafleet.devices.service import Devices
     from seafleet.library.service import Libraries
     from seafleet.library.trees import Trees
-    from seafleet.store.local import LocalBlobs
-    from seafleet.store.objects import ObjectStore
 
-    settings.data.mkdir(mode=DATA_MODE, parents=True, exist_ok=True)
-    clock, random = SystemClock(), SystemRandom()
-    secret = _secret(settings)
+    _make_data_folder(settings)
+    clock, random, secret = SystemClock(), SystemRandom(), _secret(settings)
     database = Database.open(settings.resolved_database_url, pool_size=settings.api_threads + 4)
-    objects = ObjectStore(
-        database,
-        LocalBlobs(settings.data, clock),
-        layers=_layers(settings),
-        clock=clock,
-        inline_block_bytes=settings.inline_block_bytes,
-    )
+    objects = _objects(settings, database, clock)
     trees, roles, audit = Trees(objects), _roles(settings), Audit(clock)
-    policy = DevicePolicy(
-        require_approval=settings.device_require_approval,
-        allow_unbound_tokens=settings.device_allow_unbound_tokens,
-    )
-    devices = Devices(clock, random, lambda: policy)
-    libraries = Libraries(database, objects, trees, clock)
+    devices = Devices(clock, random, _device_policy(settings))
+    access = Access(database, clock, devices, roles)
     accounts = Accounts(
         database,
         clock,
         audit,
         roles=roles,
         site_quota_bytes=settings.site_quota_bytes,
-        usage=libraries.usage,
+        usage=lambda account_id: libraries.usage(account_id),
         login_limits=LoginLimits(max_failures=settings.login_max_failures),
     )
-    access = Access(database, clock, devices, roles)
+    accounts.on_revoked(lambda account_id: access.forget(account_id=account_id))
+    libraries = Libraries(
+        database,
+        objects,
+        trees,
+        clock,
+        random,
+        quota_of=lambda account_id: _limit(accounts.quota(accounts.get(account_id))),
+        time_zone=settings.zone,
+        default_history_days=settings.keep_history_days,
+        edit_threads=settings.api_threads,
+    )
     return Services(
         settings=settings,
         clock=clock,
+        random=random,
+        secret=secret,
         db=database,
         objects=objects,
         trees=trees,
         libraries=libraries,
+        audit=audit,
+        devices=devices,
         accounts=accounts,
         tokens=Tokens(database, clock, random, secret, devices, audit, roles),
-        access_tokens=AccessTokens(database, clock, random, access),
-        sync_tokens=SyncTokens(database, clock, random, secret, devices, audit),
+        access_tokens=AccessTokens(database, clock, random, devices),
+        sync_tokens=SyncTokens(database, clock, random, secret, devices),
+        tickets=LoginTickets(database, clock, random),
         access=access,
-        throttle=Throttle(database, clock),
+        throttle=Throttle(
+            clock, _counters(settings, database), limits=_rates(settings), exempt=settings.throttle_exempt
+        ),
         api=Threads("api", settings.api_threads),
         io=Threads("io", settings.io_threads),
         auth=Threads("auth", settings.auth_threads),
         metrics=RequestMetrics(),
     )
+
+
+def _limit(quota_bytes: int) -> int | None:
+    return None if quota_bytes < 0 else quota_bytes
+
+
+def _make_data_folder(settings: Settings) -> None:
+    try:
+        settings.data.mkdir(mode=DATA_MODE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFailure(f"cannot make the data folder {settings.data}: {error.strerror}") from error
+
+
+def _objects(settings: Settings, database: Database, clock: Clock) -> ObjectStore:
+    from seafleet.store.local import LocalBlobs
+    from seafleet.store.objects import ObjectStore
+
+    return ObjectStore(
+        database,
+        LocalBlobs(settings.data, clock),
+        layers=_layers(settings),
+        clock=clock,
+        inline_block_bytes=settings.inline_block_bytes,
+    )
+
+
+def _device_policy(settings: Settings) -> Callable[[], DevicePolicy]:
+    from seafleet.devices.model import DevicePolicy
+
+    policy = DevicePolicy(
+        require_approval=settings.device_require_approval,
+        allow_unbound_tokens=settings.device_allow_unbound_tokens,
+    )
+    return lambda: policy
+
+
+def _counters(settings: Settings, database: Database) -> Counters | None:
+    """Return counters that all workers share, None where one process can keep them in memory."""
+    from seafleet.accounts.throttle import TableCounters
+
+    is_alone = settings.workers == 1 and database.dialect == "sqlite"
+    return None if is_alone else TableCounters(database)
+
+
+def _rates(settings: Settings) -> dict[str, int]:
+    return {
+        "ping": settings.throttle_ping_per_minute,
+        "anon": settings.throttle_anon_per_minute,
+        "user": settings.throttle_user_per_minute,
+    }
 
 
 def _secret(settings: Settings) -> ServerSecret:
@@ -237,14 +292,12 @@ def _layers(settings: Settings) -> list[ReadLayer]:
 def _roles(settings: Settings) -> Roles:
     from seafleet.accounts.model import DEFAULT_ROLE, GUEST_ROLE, Role, Roles
 
-    own: dict[str, Role] = {name: Role(**role.model_dump()) for name, role in settings.roles.items()}
+    own = {name: Role(**role.model_dump()) for name, role in settings.roles.items()}
     return Roles({"default": DEFAULT_ROLE, "guest": GUEST_ROLE, **own})
 
 
 def first_start(services: Services) -> FirstStart | None:
     """Make the administrator if there is no account at all; answers what was made."""
-    from seafleet.errors import AlreadyExists
-
     settings = services.settings
     if services.accounts.count() > 0:
         return None
@@ -261,6 +314,7 @@ def close_services(services: Services) -> None:
     """Finish what runs in threads and what waits to be written, and close the database."""
     for pool in (services.api, services.io, services.auth):
         pool.close()
+    services.libraries.close()
     services.db.close()
 
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from seafleet.access import Access
-    from seafleet.accounts.access_tokens import AccessTokens
-    from seafleet.accounts.service import Accounts
-    from seafleet.accounts.sync_tokens import SyncTokens
-    from seafleet.accounts.throttle import Throttle
-    from seafleet.accounts.tokens import Tokens
+    from seafleet.accounts import AccessTokens, Accounts, LoginTickets, SyncTokens, Throttle, Tokens
+    from seafleet.activity.audit import Audit
     from seafleet.api.kernel.books import RequestMetrics
     from seafleet.api.kernel.pool import WorkerPool
     from seafleet.clock import Clock
     from seafleet.db.engine import Database
+    from seafleet.devices.service import Devices
+    from seafleet.ids import RandomSource
     from seafleet.library.service import Libraries
     from seafleet.library.trees import Trees
+    from seafleet.secrets import ServerSecret
     from seafleet.settings import Settings
     from seafleet.store.objects import ObjectStore
 
@@ -39,8 +39,13 @@ class Services:
     tokens: Tokens
     access_tokens: AccessTokens
     sync_tokens: SyncTokens
+    tickets: LoginTickets
+    devices: Devices
     access: Access
     throttle: Throttle
+    audit: Audit
+    secret: ServerSecret
+    random: RandomSource
     api: WorkerPool
     io: WorkerPool
     auth: WorkerPool

@@ -46,11 +46,13 @@ class StrawThrottle:
     """Notes what is counted; refuses when told to."""
 
     def __init__(self) -> None:
-        self.hits: list[tuple[str, str]] = []
+        self.hits: list[tuple[str, str | int]] = []
+        self.addresses: set[str] = set()
         self.refuse_seconds = 0
 
-    def hit(self, scope: str, key: str) -> None:
+    def hit(self, scope: str, key: str | int, address: str = "") -> None:
         self.hits.append((scope, key))
+        self.addresses.add(address)
         if self.refuse_seconds:
             raise Throttled(scope, self.refuse_seconds)
 
@@ -59,7 +61,7 @@ class Straw:
     """The services that the kernel itself touches."""
 
     def __init__(self) -> None:
-        self.settings = SimpleNamespace(throttle_exempt=(), public_url="", response_shapes="auto")
+        self.settings = SimpleNamespace(public_url="", response_shapes="auto")
         self.tokens = StrawTokens()
         self.throttle = StrawThrottle()
         self.api = Threads("api", 2)

@@ -14,7 +14,6 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from seafleet.access import Action
-from seafleet.api.kernel.addresses import AddressSet
 from seafleet.api.kernel.errors import ApiError, ReplyError, detail, method_not_allowed, not_found, too_large
 from seafleet.api.kernel.negotiation import NotAcceptableError, accepted_indent
 from seafleet.api.kernel.replies import JSON, Encoded, Reply, as_reply, encode_reply, header_line
@@ -58,8 +57,8 @@ class Application:
         for route in routes:
             self._surfaces[route.surface]  # a route of an unknown surface is a mistake to tell at the start
             self._router.add(route.verb, route.pattern, route)
-        self._exempt = AddressSet(services.settings.throttle_exempt)
-        self._ids = (f"{os.urandom(5).hex()}{number:08x}" for number in itertools.count(1))
+        prefix = os.urandom(5).hex()
+        self._ids = (f"{prefix}{number:08x}" for number in itertools.count(1))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -136,14 +135,11 @@ class Application:
             self._throttle(request, route.throttle)
 
     def _throttle(self, request: ApiRequest, scope: str) -> None:
-        address = request.client_ip
-        if address in self._exempt:
-            return
-        actor = request.actor
+        address, actor = request.client_ip, request.actor
         if actor is None or actor.account_id is None:
-            self._services.throttle.hit(scope, address)
+            self._services.throttle.hit(scope, address, address)
         elif scope != "anon":
-            self._services.throttle.hit(scope, f"#{actor.account_id}")
+            self._services.throttle.hit(scope, actor.account_id, address)
 
     # -- streams -----------------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""The file server: uploads, updates, downloads, zip archives and blocks, below `/seafhttp`."""

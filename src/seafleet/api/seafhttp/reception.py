@@ -1,0 +1,198 @@
+"""How the body of an upload is taken: what can refuse it first, then the content, then what the form says.
+
+A small request is handled in one visit to a thread. A large one is taken apart on the event loop, as it comes;
+its content goes to threads in batches, of which one is worked on while the next one fills. The socket is read
+no further meanwhile, so memory per upload is bounded whatever its size.
+
+Source: file server §2; stack §6.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Final
+
+from seafleet.api.kernel import Reply, StreamRequest
+from seafleet.api.seafhttp.errors import refuse_upload
+from seafleet.api.seafhttp.forms import MAX_FIELD_BYTES, Event, FormParser
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Sequence
+    from concurrent.futures import Future
+
+    from seafleet.accounts.access_tokens import AccessGrant
+    from seafleet.api.services import Services
+    from seafleet.library.model import Head
+    from seafleet.transfers.receiving import Receiver
+
+SMALL_BYTES: Final = 1 << 20
+"""Requests up to this size are taken into memory whole."""
+BATCH_BYTES: Final = 1 << 20
+_FEW_UPLOADS: Final = 4
+_EVENT_BYTES: Final = 1 << 10
+"""What an event weighs besides its content, so that many tiny files do not make a huge batch."""
+
+
+class Reception(ABC):
+    """One upload request. All methods run in threads, one after the other; errors of the domain fly.
+
+    ``admit (feed take)… conclude (answer)``, or `abort` at any time.
+    """
+
+    max_field_bytes = MAX_FIELD_BYTES
+
+    def __init__(self, request: StreamRequest, operation: str) -> None:
+        self.request = request
+        self.operation = operation
+        self.grant: AccessGrant
+        self.head: Head
+        self.seen_at = 0
+        self.receiver: Receiver
+        self.parser: FormParser
+
+    @property
+    def services(self) -> Services:
+        """The server's services."""
+        return self.request.services
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The fields of the form, complete when `conclude` is called."""
+        return self.parser.fields
+
+    def admit(self) -> None:
+        """Check everything that can refuse the request before its body is read, in the documented order."""
+        services, request = self.services, self.request
+        self.seen_at = services.clock.timestamp()
+        self.grant = services.access_tokens.take(request.path_params["token"], self.operation)
+        self.head = services.libraries.get(self.grant.library_id)
+        if self.head.status:
+            raise refuse_upload(403, "Repo status not writable.")
+        self.check_announced()
+        self.parser = FormParser(
+            request.headers.get("content-type"),
+            request.content_length,
+            max_field_bytes=self.max_field_bytes,
+        )
+        self.receiver = self.open_receiver()
+
+    def check_announced(self) -> None:
+        """Check size and quota against what the request says of itself."""
+        self.services.transfers.limits.check(self.head, self.request.content_length or 0)
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Take the next bytes of the body apart; the only step that may run on the event loop."""
+        return self.parser.feed(chunk)
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Store content."""
+        receiver = self.receiver
+        for event in events:
+            if isinstance(event, bytes):
+                receiver.write(event)
+            elif event is None:
+                receiver.end()
+            else:
+                receiver.begin(event)
+        self.services.transfers.limits.check_sizes(receiver.sizes[-1:])
+
+    def take_whole(self, body: bytes) -> Reply | Future[Any]:
+        """Do everything for a body that is complete."""
+        self.admit()
+        self.take(self.feed(body))
+        return self.conclude()
+
+    @abstractmethod
+    def open_receiver(self) -> Receiver:
+        """Return what takes the files."""
+
+    @abstractmethod
+    def conclude(self) -> Reply | Future[Any]:
+        """Check the form and act on it. Returns the answer, or what `answer` waits for."""
+
+    def answer(self, outcome: Any) -> Reply:
+        """Return the answer once what `conclude` began has been done."""
+        raise LookupError(f"{self.operation} answers at once, not after {outcome}")
+
+    def abort(self) -> None:
+        """Drop what was received and is not kept."""
+        if hasattr(self, "receiver"):
+            self.receiver.abort()
+
+
+async def serve(reception: Reception) -> None:
+    """Receive a request and answer it."""
+    request = reception.request
+    try:
+        done = await _receive(request, reception)
+        if not isinstance(done, Reply):
+            done = reception.answer(await asyncio.wrap_future(done))
+    finally:
+        await request.run_io(reception.abort)
+    await request.reply(done)
+
+
+async def _receive(request: StreamRequest, reception: Reception) -> Reply | Future[Any]:
+    chunks = request.body_chunks()
+    begun = b""
+    if _may_be_small(request):
+        begun = await _read_up_to(chunks, SMALL_BYTES)
+        if request.body_read:
+            return await request.run_api(reception.take_whole, begun)
+    await request.run_api(reception.admit)
+    await _stream(request, reception, begun, chunks)
+    return await request.run_io(reception.conclude)
+
+
+def _may_be_small(request: StreamRequest) -> bool:
+    """Tell whether to read on before anything is checked: not if the caller waits to be told to go on."""
+    length = request.content_length
+    return "expect" not in request.headers and (length is None or length <= SMALL_BYTES)
+
+
+async def _read_up_to(chunks: AsyncIterator[bytes], limit_bytes: int) -> bytes:
+    """Return the next bytes: everything, or a little more than the limit."""
+    pieces: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        pieces.append(chunk)
+        size += len(chunk)
+        if size > limit_bytes:
+            break
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def _stream(
+    request: StreamRequest, reception: Reception, begun: bytes, chunks: AsyncIterator[bytes]
+) -> None:
+    with _Line(request, reception) as line:
+        if begun:
+            await line.put(reception.feed(begun))
+        async for chunk in chunks:
+            await line.put(reception.feed(chunk))
+        await line.end()
+
+
+class _Line:
+    """Hands batches to threads, in order and never two at once.
+
+    While few uploads run, one batch may wait besides the one that is worked on.
+    """
+
+    _running = 0
+
+    def __init__(self, request: StreamRequest, reception: Reception) -> None:
+        self._request = request
+        self._reception = reception
+        self._batch: list[Event] = []
+        self._size = 0
+        self._jobs: list[asyncio.Future[None]] = []
+
+    def __enter__(self) -> _Line:
+        _Line._running += 1
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        _Line._running -= 1

@@ -1,0 +1,115 @@
+"""`seafleet serve`: the server itself, on uvicorn."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seafleet import __version__
+from seafleet.cli.console import DataOption, ExitCode, fail, hand_down, say
+from seafleet.settings import Settings
+
+if TYPE_CHECKING:
+    from uvicorn import Config
+
+KEEP_ALIVE_SECONDS = 75
+FACTORY = "seafleet.app:create_app"
+
+
+def serve(
+    bind: Annotated[
+        str | None,
+        typer.Option(help="Address and port, such as 0.0.0.0:8000.", show_default="127.0.0.1:8000"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Number of server processes.", min=1, show_default="1")
+    ] = None,
+    data: DataOption = None,
+) -> None:
+    """Start the server, and stop it with Ctrl-C or SIGTERM.
+
+    The first start makes the data folder, the database and an administrator. On SIGTERM no new connection is
+    taken, running requests get time to finish, and the exit code is 0.
+    """
+    given = {"bind": bind, "workers": workers, "data": data}
+    settings = Settings.load(**{name: value for name, value in given.items() if value is not None})
+    listener = _listen(settings)
+    # uvicorn raises the signal that stopped it once more; by then everything is done.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    if settings.workers == 1:
+        _serve_alone(settings, listener)
+    else:
+        _serve_with_workers(settings, listener)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        fail(
+            ExitCode.UNAVAILABLE,
+            f"cannot listen on {settings.bind}: {error.strerror}. Is another server running there? "
+            "Choose another port with --bind.",
+        )
+    listener.set_inheritable(True)
+    return listener
+
+
+def _config(settings: Settings, app: Any, **more: Any) -> Config:
+    from uvicorn import Config
+
+    return Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        **more,
+    )
+
+
+def _serve_alone(settings: Settings, listener: socket.socket) -> None:
+    from uvicorn import Server
+
+    from seafleet.app import create_app
+
+    app = create_app(settings)
+    greet(settings, listener)
+    Server(_config(settings, app)).run(sockets=[listener])
+
+
+def _serve_with_workers(settings: Settings, listener: socket.socket) -> None:
+    from uvicorn.supervisors import Multiprocess
+
+    from seafleet.app import create_app
+
+    create_app(settings).close()  # what only a first start does is done once, before there are several
+    hand_down(settings, ("data", "bind", "workers"))
+    config = _config(settings, FACTORY, factory=True, workers=settings.workers)
+    greet(settings, listener)
+    Multiprocess(config, sockets=[listener]).run()
+
+
+def greet(settings: Settings, listener: socket.socket) -> None:
+    """Print the one line that says where the server is and where its data lies."""
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    url = settings.public_url or f"http://{shown}:{port}"
+    folder = Path(settings.data).absolute()
+    say(f"Seafleet {__version__} serves {url} with data in {folder} (Ctrl-C stops it)")
