@@ -54,6 +54,11 @@ def test_inside_means_the_folder_and_everything_below() -> None:
     assert not paths.is_inside("/", "/a")
 
 
+def test_the_parents_of_a_path_end_at_the_root() -> None:
+    assert paths.with_parents("/a/b") == ["/a/b", "/a", "/"]
+    assert paths.with_parents("/") == ["/"]
+
+
 def test_rebase_moves_a_path_along_with_its_folder() -> None:
     assert paths.rebase("/a", "/a", "/x/y") == "/x/y"
     assert paths.rebase("/a/b/c", "/a", "/x") == "/x/b/c"

@@ -50,6 +50,15 @@ def join(parent: str, name: str) -> str:
     return f"/{name}" if parent == ROOT else f"{parent}/{name}"
 
 
+def with_parents(path: str) -> list[str]:
+    """Return the path and every folder above it, the root last."""
+    found = [path]
+    while path != ROOT:
+        path, _ = split(path)
+        found.append(path)
+    return found
+
+
 def is_inside(path: str, folder: str) -> bool:
     """Tell whether `path` is `folder` or anything below it. Both in normal form."""
     return folder in (ROOT, path) or path.startswith(folder + "/")

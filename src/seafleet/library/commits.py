@@ -44,7 +44,11 @@ class Commits:
 
     def is_stored(self, library_id: LibraryId, commit_id: ObjectId) -> bool:
         """Tell whether the library has any commit of this id."""
-        return bool(self._objects.get_many(library_id, Kind.COMMIT, (commit_id,)))
+        try:
+            self._objects.get(library_id, Kind.COMMIT, commit_id)
+        except ObjectMissing:
+            return False
+        return True
 
     def in_history(self, library_id: LibraryId, commit_id: ObjectId) -> bool:
         """Tell whether the library's head is, or has behind it, this commit."""

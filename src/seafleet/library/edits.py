@@ -335,10 +335,14 @@ class Rename(Edit[Placed]):
 
 @dataclass(frozen=True, slots=True)
 class Delete(Edit[tuple[Placed, ...]]):
-    """Delete entries of a folder; names that are not there are passed over. Raises FileLocked."""
+    """Delete entries of a folder; names that are not there are passed over.
+
+    With `only_if`, one id for each name, only what still has that id is deleted. Raises FileLocked.
+    """
 
     parent: str
     names: tuple[str, ...]
+    only_if: tuple[ObjectId, ...] | None = None
 
     @classmethod
     def path(cls, path: str) -> Delete:
@@ -353,8 +357,20 @@ class Delete(Edit[tuple[Placed, ...]]):
 
     def apply(self, editor: TreeEditor) -> tuple[Placed, ...]:
         """Remove what is there."""
-        found = (paths.join(self.parent, name) for name in dict.fromkeys(self.names))
-        return tuple(Placed(path, editor.remove(path)) for path in found if editor.exists(path))
+        expected = self.only_if or (None,) * len(self.names)
+        wanted = dict(zip(self.names, expected, strict=True))
+        there = (
+            paths.join(self.parent, name)
+            for name, object_id in wanted.items()
+            if self._is_there(editor, name, object_id)
+        )
+        return tuple(Placed(path, editor.remove(path)) for path in there)
+
+    def _is_there(self, editor: TreeEditor, name: str, object_id: ObjectId | None) -> bool:
+        if object_id is None:
+            return bool(name) and editor.exists(paths.join(self.parent, name))
+        entry = editor.get(paths.join(self.parent, name))
+        return entry is not None and entry.id == object_id
 
     def describe(self, results: Sequence[tuple[Placed, ...]]) -> str:
         """Return the text."""

@@ -158,16 +158,8 @@ def require_unlocked(locks: dict[str, FileLock], email: str, taken_away: Iterabl
         return
     wanted = set(taken_away)
     for lock in locks.values():
-        if lock.holder_email != email and not wanted.isdisjoint(_with_parents(lock.path)):
+        if lock.holder_email != email and not wanted.isdisjoint(paths.with_parents(lock.path)):
             raise FileLocked(lock.path, lock.holder_email)
-
-
-def _with_parents(path: str) -> list[str]:
-    found = [path]
-    while path != paths.ROOT:
-        path, _ = paths.split(path)
-        found.append(path)
-    return found
 
 
 def _place(library_id: str, path: str) -> dict[str, object]:

@@ -5,11 +5,11 @@ Source: Web API gaps, "links, stars, comments, rules after rename/move".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Delete, Select, Table, Update, bindparam, delete, func, or_, select, update
+from sqlalchemy import Delete, Select, Table, Update, bindparam, delete, select, update
 
 from seafleet import paths
 from seafleet.db.engine import Transaction
@@ -25,71 +25,89 @@ from seafleet.library.model import Relocation
 
 
 @dataclass(frozen=True, slots=True)
-class _Statements:
-    below: Select[tuple[str]]
+class _Following:
+    """A table of things that stand at paths.
+
+    `gives_way`: what stands at a path that was free until now is about something else, and is dropped when
+    something is moved there. Links stay: their bearers were promised this path.
+    """
+
+    paths: Select[tuple[str]]
     move: Update
-    clear: Delete | None
+    drop: Delete
+    gives_way: bool
 
 
-def _statements(table: Table, *, clear: bool) -> _Statements:
+def _following(table: Table, *, gives_way: bool) -> _Following:
     here = table.c.library_id == bindparam("library")
-    is_below = or_(
-        table.c.path == bindparam("top"),
-        func.substr(table.c.path, 1, func.length(bindparam("inside"))) == bindparam("inside"),
-    )
-    return _Statements(
-        below=select(table.c.path).distinct().where(here, is_below),
+    at_path = table.c.path_hash == bindparam("at")
+    return _Following(
+        paths=select(table.c.path).distinct().where(here),
         move=update(table)
-        .where(here, table.c.path_hash == bindparam("old_hash"))
+        .where(here, at_path)
         .values(path=bindparam("new_path"), path_hash=bindparam("new_hash")),
-        clear=delete(table).where(here, is_below) if clear else None,
+        drop=delete(table).where(here, at_path),
+        gives_way=gives_way,
     )
 
 
-# What stands at a path that was free until now is about something else, and gives way. Links stay: their
-# bearers were promised this path.
-_FOLLOWING: Final = (
-    _statements(file_lock, clear=True),
-    _statements(starred_item, clear=True),
-    _statements(folder_user_permission, clear=True),
-    _statements(folder_group_permission, clear=True),
-    _statements(share_link, clear=False),
-    _statements(upload_link, clear=False),
+_LOCKS: Final = _following(file_lock, gives_way=True)
+_TABLES: Final = (
+    _LOCKS,
+    _following(starred_item, gives_way=True),
+    _following(folder_user_permission, gives_way=True),
+    _following(folder_group_permission, gives_way=True),
+    _following(share_link, gives_way=False),
+    _following(upload_link, gives_way=False),
 )
-_LOCKS: Final = _FOLLOWING[0]
 
 
-def relocate(tx: Transaction, library_id: str, moved: Iterable[Relocation]) -> None:
+def relocate(tx: Transaction, library_id: str, moved: Sequence[Relocation]) -> None:
     """Have everything that refers to the old paths, or to paths below them, refer to the new ones."""
-    for move in moved:
-        for table in _FOLLOWING:
-            if table.clear is not None:
-                tx.execute(table.clear, _place(library_id, move.new_path))
-            _follow(tx, table, library_id, move)
+    if not moved:
+        return
+    for table in _TABLES:
+        known = set(tx.execute(table.paths, {"library": library_id}).scalars())
+        if known:
+            for move in moved:
+                known = _relocate(tx, table, library_id, move, known)
 
 
-def forget_locks(tx: Transaction, library_id: str, removed: Iterable[str]) -> None:
+def forget_locks(tx: Transaction, library_id: str, removed: Sequence[str]) -> None:
     """Drop the locks of what was removed. Whether it may be removed has been decided."""
-    assert _LOCKS.clear is not None
-    for path in removed:
-        tx.execute(_LOCKS.clear, _place(library_id, path))
+    if not removed:
+        return
+    gone = set(removed)
+    locked = tx.execute(_LOCKS.paths, {"library": library_id}).scalars()
+    _drop(tx, _LOCKS, library_id, [path for path in locked if not gone.isdisjoint(paths.with_parents(path))])
 
 
-def _follow(tx: Transaction, table: _Statements, library_id: str, move: Relocation) -> None:
-    found = tx.execute(table.below, _place(library_id, move.old_path)).scalars().all()
-    if found:
-        tx.execute(table.move, [_step(library_id, path, move) for path in found])
+def _relocate(
+    tx: Transaction, table: _Following, library_id: str, move: Relocation, known: set[str]
+) -> set[str]:
+    """Do one move; return the paths that the table speaks of afterwards."""
+    if table.gives_way:
+        stale = {path for path in known if paths.is_inside(path, move.new_path)}
+        _drop(tx, table, library_id, sorted(stale))
+        known -= stale
+    found = [path for path in known if paths.is_inside(path, move.old_path)]
+    steps = [_step(library_id, path, paths.rebase(path, move.old_path, move.new_path)) for path in found]
+    if steps:
+        tx.execute(table.move, steps)
+    return known.difference(found).union(str(step["new_path"]) for step in steps)
 
 
-def _step(library_id: str, path: str, move: Relocation) -> dict[str, object]:
-    new_path = paths.rebase(path, move.old_path, move.new_path)
+def _drop(tx: Transaction, table: _Following, library_id: str, gone: Sequence[str]) -> None:
+    if gone:
+        tx.execute(
+            table.drop, [{"library": library_id, "at": paths.path_hash(library_id, path)} for path in gone]
+        )
+
+
+def _step(library_id: str, path: str, new_path: str) -> dict[str, str]:
     return {
         "library": library_id,
-        "old_hash": paths.path_hash(library_id, path),
+        "at": paths.path_hash(library_id, path),
         "new_path": new_path,
         "new_hash": paths.path_hash(library_id, new_path),
     }
-
-
-def _place(library_id: str, path: str) -> dict[str, object]:
-    return {"library": library_id, "top": path, "inside": path + "/"}

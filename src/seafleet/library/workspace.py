@@ -34,6 +34,7 @@ from seafleet.store.generation import require_kept, require_same
 from seafleet.store.objects import ObjectStore
 
 MAX_SIZE_BYTES: Final = 1 << 60
+MAX_FILES: Final = 1 << 40
 """A tree may name the same content many times over; one that claims more than this is refused."""
 
 
@@ -89,10 +90,14 @@ class Workspace:
         finally:
             if not done:
                 self.editor.rollback(savepoint)
+        self.take_pending(edit)
+        return result, effects
+
+    def take_pending(self, edit: Edit[Any]) -> None:
+        """Take over what an edit needs to be stored."""
         self._pending.extend(edit.pending)
         if edit.generation is not None:
             self._guards.append(partial(require_kept, seen=edit.generation))
-        return result, effects
 
     def commit_edits(self, author: Author, description: str, effects: Sequence[Effects]) -> bool:
         """Make one commit of what was applied since the last; False when the tree is as it was."""
@@ -123,15 +128,18 @@ class Workspace:
         """Return how a merge names what it puts aside for a commit of `creator_name`."""
         return ConflictNaming(creator_name, self.now, self.tools.time_zone, self.tools.display_name)
 
-    def set_root(self, root_id: ObjectId, objects: Iterable[StoredObject] = ()) -> None:
-        """Go on from another tree; `objects` are folders that it needs and that are not stored yet.
+    def add_objects(self, objects: Iterable[StoredObject]) -> None:
+        """Have folders stored, and found by `source` from now on."""
+        new = list(objects)
+        self._fresh.add(new)
+        self._objects.extend(new)
+
+    def set_root(self, root_id: ObjectId) -> None:
+        """Go on from another tree, whose folders are stored or were added.
 
         Raises LibraryDamaged when the root cannot be read, MalformedObject when the tree claims to be larger
         than anything can be, and ObjectMissing.
         """
-        new = list(objects)
-        self._fresh.add(new)
-        self._objects.extend(new)
         delta = tree_delta(self._fresh, self.head.root_id, root_id)
         self._grow(delta.size_bytes, delta.file_count)
         self._open(root_id)
@@ -233,5 +241,6 @@ class Workspace:
     def _grow(self, size_delta: int, file_delta: int) -> None:
         self._size_delta += size_delta
         self._file_delta += file_delta
-        if self._before.size_bytes + self._size_delta > MAX_SIZE_BYTES:
-            raise MalformedObject("tree", "its sizes add up to more than any store can hold")
+        too_large = self._before.size_bytes + self._size_delta > MAX_SIZE_BYTES
+        if too_large or self._before.file_count + self._file_delta > MAX_FILES:
+            raise MalformedObject("tree", "it claims to hold more than any store can")
