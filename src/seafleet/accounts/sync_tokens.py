@@ -184,6 +184,8 @@ class SyncTokens:
             device = self._devices.connect_peer(tx, owner, peer.peer_id, peer.name or "", peer.ip or "")
         elif tx.execute(sql.LINK_EXISTS, {"link_id": device.link_id}).first() is None:
             return None  # unlinked meanwhile: the token is gone with the link
+        elif peer.peer_id is not None and peer.peer_id != device.client_device_id:
+            self._devices.add_alias(tx, device, peer.peer_id)  # its daemon goes by another id than its login
         values = {
             "token_id": grant.token_id,
             "peer_id": peer.peer_id,

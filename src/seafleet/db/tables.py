@@ -470,6 +470,19 @@ device = Table(
     UniqueConstraint("organization_id", "identifier"),
 )
 
+# Names under which a device is known again although the link that brought them is gone: ids that its clients chose.
+device_alias = Table(
+    "device_alias",
+    metadata,
+    _serial(),
+    Column("device_id", _Id, ForeignKey("device.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(20), nullable=False),  # client, hwid
+    Column("platform", String(32), nullable=False, server_default=""),
+    Column("value", String(128), nullable=False),
+    UniqueConstraint("device_id", "kind", "platform", "value"),
+    Index("device_alias_value", "value"),
+)
+
 device_link = Table(
     "device_link",
     metadata,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
 
-from seafleet.db.tables import api_token, device, device_link, sync_token
+from seafleet.db.engine import upsert
+from seafleet.db.tables import api_token, device, device_alias, device_link, sync_token
 from seafleet.devices.model import DESKTOP_PLATFORMS, DeviceState
 
 if TYPE_CHECKING:
@@ -67,20 +68,27 @@ LINK_BY_CLIENT_ID: Final = (
     .limit(1)
 )
 
-# One machine, several accounts: whoever logs in next from it joins the record that is there.
+# One machine, several accounts: whoever logs in next from it joins the record that is there. Without a
+# present one the removed one that was there last.
 _KNOWN: Final = (
-    select(device_link.c.device_id, device_link.c.platform)
-    .select_from(_LINK_AND_DEVICE)
+    select(device.c.id, device_alias.c.platform, device.c.removed_at, device.c.admin_state)
+    .select_from(device_alias)
+    .join(device, device.c.id == device_alias.c.device_id)
     .where(
-        device_link.c.client_device_id == bindparam("client_device_id"),
+        device_alias.c.kind == "client",
+        device_alias.c.value == bindparam("client_device_id"),
         device.c.organization_id == bindparam("organization_id"),
-        device.c.removed_at.is_(None),
     )
-    .order_by(device_link.c.id)
+    .order_by(device.c.removed_at.is_not(None), device.c.id.desc())
     .limit(1)
 )
-KNOWN_DEVICE: Final = _KNOWN.where(device_link.c.platform == bindparam("platform"))
-KNOWN_DESKTOP: Final = _KNOWN.where(device_link.c.platform.in_(sorted(DESKTOP_PLATFORMS)))
+KNOWN_DEVICE: Final = _KNOWN.where(device_alias.c.platform == bindparam("platform"))
+KNOWN_PEER: Final = _KNOWN.where(device_alias.c.platform.in_(sorted((*DESKTOP_PLATFORMS, "other"))))
+INSERT_ALIAS: Final = (
+    upsert(device_alias)
+    .values({name: bindparam(name) for name in ("device_id", "platform", "value")} | {"kind": "client"})
+    .on_conflict_do_nothing()
+)
 
 INSERT_DEVICE: Final = insert(device)
 INSERT_LINK: Final = insert(device_link)

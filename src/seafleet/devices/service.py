@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from seafleet.devices import rows
 from seafleet.devices.model import (
@@ -116,7 +116,8 @@ class Devices:
             tx.execute(rows.DELETE_LINK, {"link_id": found.link_id})
             return self._attach(tx, owner, info, found.device_id, app_status=found.app_status)
         if found is None:
-            return self._attach(tx, owner, info, self._known_device(tx, owner, info))
+            known = tx.execute(rows.KNOWN_DEVICE, {**_key(owner, info), "platform": info.platform})
+            return self._attach(tx, owner, info, self._device_of(tx, owner, info, known.one_or_none()))
         if not self.verdict(found).login_refused:
             self._note_login(tx, found, info)
         return found
@@ -135,11 +136,16 @@ class Devices:
             state = rows.to_state(row)
             assert state is not None
             return state
-        key = {"client_device_id": peer_id, "organization_id": owner.organization_id}
-        known = tx.execute(rows.KNOWN_DESKTOP, key).one_or_none()
-        platform = "other" if known is None else known.platform
-        info = DeviceInfo.of(platform, peer_id, peer_name, ip=ip)
-        return self._attach(tx, owner, info, None if known is None else known.device_id)
+        info = DeviceInfo.of("other", peer_id, peer_name, ip=ip)
+        known = tx.execute(rows.KNOWN_PEER, _key(owner, info)).one_or_none()
+        if known is not None:
+            info = replace(info, platform=known.platform)
+        return self._attach(tx, owner, info, self._device_of(tx, owner, info, known))
+
+    def add_alias(self, tx: Transaction, device: DeviceState, client_id: str) -> None:
+        """Have the device known by another id that a client of it reported."""
+        parameters = {"device_id": device.device_id, "platform": device.platform, "value": client_id}
+        tx.execute(rows.INSERT_ALIAS, parameters)
 
     def unlink(
         self, tx: Transaction, link: DeviceState, account_id: int, *, wipe_source: str | None = None
@@ -168,26 +174,27 @@ class Devices:
         at = self._clock.timestamp()
         tx.execute(statement, {"device_id": device.device_id, "at": at, "ip": storable(ip, 45)})
 
-    def _known_device(self, tx: Transaction, owner: Owner, info: DeviceInfo) -> int | None:
-        parameters = {
-            "client_device_id": info.device_id,
-            "organization_id": owner.organization_id,
-            "platform": info.platform,
-        }
-        row = tx.execute(rows.KNOWN_DEVICE, parameters).one_or_none()
-        return None if row is None else int(row.device_id)
+    def _device_of(self, tx: Transaction, owner: Owner, info: DeviceInfo, known: Any) -> int:
+        """Return the device that is known by the client's id, or a new one.
+
+        One that was removed while an operator had it blocked comes back as a new record that waits for
+        approval.
+        """
+        if known is not None and known.removed_at is None:
+            return int(known.id)
+        returned_after_block = known is not None and known.admin_state != "ACTIVE"
+        pending = returned_after_block or self._policy().require_approval
+        return self._make_device(tx, owner, info, approval="pending" if pending else "approved")
 
     def _attach(
         self,
         tx: Transaction,
         owner: Owner,
         info: DeviceInfo,
-        device_id: int | None,
+        device_id: int,
         *,
         app_status: str = "ENABLED",
     ) -> DeviceState:
-        if device_id is None:
-            device_id = self._make_device(tx, owner, info)
         now = self._clock.timestamp()
         values = {
             "device_id": device_id,
@@ -207,10 +214,11 @@ class Devices:
         row = tx.execute(rows.LINK_BY_ID, {"link_id": key[0]}).one()
         state = rows.to_state(row)
         assert state is not None
+        self.add_alias(tx, state, info.device_id)
         self.note_contact(tx, state, info.ip)
         return state
 
-    def _make_device(self, tx: Transaction, owner: Owner, info: DeviceInfo) -> int:
+    def _make_device(self, tx: Transaction, owner: Owner, info: DeviceInfo, *, approval: str) -> int:
         uid = str(uuid.UUID(bytes=self._random.randbytes(16), version=4))
         now = self._clock.timestamp()
         values = {
@@ -219,7 +227,7 @@ class Devices:
             "organization_id": owner.organization_id,
             "display_name": info.device_name,
             "platform": info.platform,
-            "approval": "pending" if self._policy().require_approval else "approved",
+            "approval": approval,
             "last_seen": now,
             "last_ip": info.ip,
             "created_at": now,
@@ -240,3 +248,7 @@ class Devices:
         }
         tx.execute(rows.UPDATE_AT_LOGIN, values)
         self.note_contact(tx, link, info.ip)
+
+
+def _key(owner: Owner, info: DeviceInfo) -> dict[str, Any]:
+    return {"client_device_id": info.device_id, "organization_id": owner.organization_id}
