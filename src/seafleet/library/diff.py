@@ -120,9 +120,13 @@ class _FolderWalk:
 
     def __init__(self, source: TreeSource, path: str, old_id: ObjectId, new_id: ObjectId) -> None:
         self.path = path
-        self.pairs: Iterator[Pair] = iter(())
-        if old_id != new_id:
-            self.pairs = unequal_pairs(source.directory(old_id), source.directory(new_id))
+        self.pairs = _walked(source, old_id, new_id)
+
+
+def _walked(source: TreeSource, old_id: ObjectId, new_id: ObjectId) -> Iterator[Pair]:
+    if old_id == new_id:
+        return iter(())
+    return unequal_pairs(source.directory(old_id), source.directory(new_id))
 
 
 def _either(pair: Pair) -> Dirent:
@@ -304,13 +308,6 @@ class TreeDelta:
     file_count: int = 0
     folder_count: int = 0
 
-    def __add__(self, other: TreeDelta) -> TreeDelta:
-        return TreeDelta(
-            self.size_bytes + other.size_bytes,
-            self.file_count + other.file_count,
-            self.folder_count + other.folder_count,
-        )
-
 
 def tree_delta(source: TreeSource, old_root: ObjectId, new_root: ObjectId) -> TreeDelta:
     """Return how much larger `new_root` is than `old_root`. Raises ObjectMissing.
@@ -320,24 +317,20 @@ def tree_delta(source: TreeSource, old_root: ObjectId, new_root: ObjectId) -> Tr
     """
 
     def visit(ids: tuple[ObjectId, ObjectId]) -> Generator[tuple[ObjectId, ObjectId], TreeDelta, TreeDelta]:
-        total = TreeDelta()
-        if ids[0] == ids[1]:
-            return total
-        for pair in unequal_pairs(source.directory(ids[0]), source.directory(ids[1])):
-            total += _own_delta(pair)
-            if _either(pair).is_dir:
-                total += yield _id(pair[0]), _id(pair[1])
-        return total
+        size = files = folders = 0
+        for old, new in _walked(source, *ids):
+            count = (new is not None) - (old is not None)
+            if _either((old, new)).is_dir:
+                inside = yield _id(old), _id(new)
+                size += inside.size_bytes
+                files += inside.file_count
+                folders += inside.folder_count + count
+            else:
+                size += _size(new) - _size(old)
+                files += count
+        return TreeDelta(size, files, folders)
 
     return evaluate(visit, (old_root, new_root))
-
-
-def _own_delta(pair: Pair) -> TreeDelta:
-    old, new = pair
-    count = (new is not None) - (old is not None)
-    if _either(pair).is_dir:
-        return TreeDelta(folder_count=count)
-    return TreeDelta(_size(new) - _size(old), count)
 
 
 def _size(entry: Dirent | None) -> int:

@@ -46,6 +46,7 @@ from seafleet.library.source import TreeSource, stored_directory
 from seafleet.paths import MAX_NAME_BYTES, ROOT, join
 
 _WHO_BYTES: Final = 128
+_MANY: Final = 16
 _not_in_names = re.compile(r"[/\x00-\x1f\x7f]")
 
 
@@ -229,8 +230,10 @@ def _edited(directory: Directory, changed: Mapping[str, Dirent | None]) -> Direc
     """Return the directory with these names set, or removed where the entry is None."""
     if not changed:
         return directory
-    gone = [name for name, entry in changed.items() if entry is None]
-    return directory.without(*gone).with_entries(filter(None, changed.values()))
+    here = [entry for entry in changed.values() if entry is not None]
+    if len(changed) > len(directory) // _MANY:  # then encoding anew is cheaper than finding each place
+        return Directory([*(entry for entry in directory if entry.name not in changed), *here])
+    return directory.without(*(changed.keys() - {entry.name for entry in here})).with_entries(here)
 
 
 # -- the rules --------------------------------------------------------------------------------------------

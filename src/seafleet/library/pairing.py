@@ -84,9 +84,16 @@ def _end_of_name(entries: Sequence[Dirent], start: int, name: str) -> int:
 
 def _unequal(olds: Sequence[Dirent], news: Sequence[Dirent]) -> Iterator[Pair]:
     """Yield the differing pairs of one name: files, then directories."""
-    if olds == news:
-        return
-    for wanted in (False, True):
-        old_kind = (entry for entry in olds if entry.is_dir is wanted)
-        new_kind = (entry for entry in news if entry.is_dir is wanted)
-        yield from (pair for pair in zip_longest(old_kind, new_kind) if pair[0] != pair[1])
+    if not olds and len(news) == 1:  # the commonest by far, and there may be 100,000
+        yield None, news[0]
+    elif not news and len(olds) == 1:
+        yield olds[0], None
+    elif olds != news:
+        yield from _unequal_of_kind(olds, news, is_dir=False)
+        yield from _unequal_of_kind(olds, news, is_dir=True)
+
+
+def _unequal_of_kind(olds: Sequence[Dirent], news: Sequence[Dirent], *, is_dir: bool) -> Iterator[Pair]:
+    old_kind = (entry for entry in olds if entry.is_dir is is_dir)
+    new_kind = (entry for entry in news if entry.is_dir is is_dir)
+    return (pair for pair in zip_longest(old_kind, new_kind) if pair[0] != pair[1])
