@@ -18,7 +18,6 @@ Source: Web API conventions §5.
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import math
 import threading
@@ -32,6 +31,7 @@ from sqlalchemy import bindparam, delete, select
 from seafleet.db.engine import upsert
 from seafleet.db.tables import throttle_window
 from seafleet.errors import Throttled
+from seafleet.secrets import hash_token
 
 if TYPE_CHECKING:
     from seafleet.clock import Clock
@@ -155,7 +155,7 @@ class TableCounters:
 
     def hit(self, key: str, limit: int, now: float) -> float:
         """Count a hit and return 0, or the seconds to wait; now and then this writes to the database."""
-        stored = key if len(key) <= 100 and key.isascii() else hashlib.sha256(key.encode()).hexdigest()
+        stored = key if len(key) <= 100 and key.isascii() and key.isprintable() else hash_token(key)
         window = int(now) - int(now) % WINDOW_SECONDS
         with self._lock:
             share = self._shares.get(stored)
