@@ -31,6 +31,7 @@ from seafleet.db.engine import Database, Transaction
 from seafleet.errors import CollectionRan, HashMismatch, MalformedObject, ObjectMissing
 from seafleet.formats.compression import decompress
 from seafleet.ids import ZERO_ID, ObjectId
+from seafleet.store.condemned import rescue
 from seafleet.store.contract import NOUNS, RENEW_AFTER_SECONDS, BlobStore, Kind, ReadLayer
 from seafleet.store.generation import Generation, read_generation
 from seafleet.store.rows import ObjectRows
@@ -177,7 +178,9 @@ class ObjectStore:
                 verify_object(kind, object_id, data)
         rows = [pair for pair in batch if kind is not Kind.BLOCK or len(pair[1]) <= self.inline_block_bytes]
         if len(rows) < len(batch):
-            self._put_blobs(store_id, [pair for pair in batch if len(pair[1]) > self.inline_block_bytes])
+            for block_id, data in batch:
+                if len(data) > self.inline_block_bytes:
+                    self._put_blob(store_id, block_id, data)
         if rows:
             self.database.write(lambda tx: self.insert(tx, store_id, kind, rows))
 
@@ -211,9 +214,10 @@ class ObjectStore:
 
         Raises CollectionRan for one that it removed at this very moment: send it again.
         """
-        for block_id in self._rescued(store_id, ids):
-            if not self.blobs.touch(store_id, block_id):
-                raise CollectionRan(store_id)
+        names = list(ids)
+        self._rescue(store_id, names)
+        if any(self.blobs.stat(store_id, block_id) is None for block_id in names):
+            raise CollectionRan(store_id)
 
     # --- parts --------------------------------------------------------------------------------------------
 
@@ -271,37 +275,21 @@ class ObjectStore:
 
     def _present_blobs(self, store_id: str, ids: Iterable[ObjectId]) -> set[ObjectId]:
         """Return the blobs that are there, marked as used and durable."""
-        present = {block_id for block_id in ids if self.blobs.touch(store_id, block_id)}
-        for block_id in self._rescued(store_id, present):
-            if not self.blobs.touch(store_id, block_id):
-                present.discard(block_id)
-        self.blobs.settle(store_id, filter(lambda name: self._is_recent(store_id, name), present))
-        return present
+        touched = [block_id for block_id in ids if self.blobs.touch(store_id, block_id)]
+        self._rescue(store_id, touched)
+        blobs = [blob for blob in (self.blobs.stat(store_id, block_id) for block_id in touched) if blob]
+        recent = self.clock.timestamp() - _UNSETTLED_SECONDS
+        self.blobs.settle(store_id, [blob.object_id for blob in blobs if blob.touched_at > recent])
+        return {blob.object_id for blob in blobs}
 
-    def _is_recent(self, store_id: str, block_id: ObjectId) -> bool:
-        blob = self.blobs.stat(store_id, block_id)
-        return blob is not None and blob.touched_at > self.clock.timestamp() - _UNSETTLED_SECONDS
-
-    def _rescued(self, store_id: str, ids: Iterable[ObjectId]) -> list[ObjectId]:
-        """Take blobs off the list of those to be removed; return those that were on it.
-
-        Afterwards nobody removes them any more, but they may be gone already. Touch or store them first: who
-        is about to remove them looks at their mark after putting them on the list.
-        """
-        names = list(ids)
-        if not names:
-            return names
-        with self.database.read() as connection:
-            condemned = list(self.rows.condemned(connection, store_id, names))
-        if condemned:
-            self.database.write(lambda tx: self.rows.rescue(tx, store_id, condemned))
-        return condemned
-
-    def _put_blobs(self, store_id: str, blocks: Sequence[tuple[ObjectId, bytes]]) -> None:
-        for block_id, data in blocks:
+    def _put_blob(self, store_id: str, block_id: ObjectId, data: bytes) -> None:
+        self.blobs.put(store_id, block_id, data)
+        self._rescue(store_id, (block_id,))
+        if self.blobs.stat(store_id, block_id) is None:
             self.blobs.put(store_id, block_id, data)
-            if self._rescued(store_id, (block_id,)):
-                self.blobs.put(store_id, block_id, data)
+
+    def _rescue(self, store_id: str, ids: Iterable[ObjectId]) -> None:
+        rescue(self.database, self.rows, store_id, ids)
 
     def _copy_bytes(self, source_id: str, target_id: str, kind: Kind, ids: Sequence[ObjectId]) -> None:
         found = self.get_many(source_id, kind, ids)

@@ -19,7 +19,6 @@ from sqlalchemy import (
     Executable,
     Select,
     String,
-    Update,
     any_,
     bindparam,
     delete,
@@ -28,6 +27,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
 from seafleet.db.engine import Transaction, upsert
 from seafleet.db.tables import condemned_blob, object_
@@ -53,8 +53,8 @@ class _Statements:
     data: Select[tuple[str, bytes]]
     sizes: Select[tuple[str, int]]
     ages: Select[tuple[str, int]]
-    touch: Update
-    remove: Delete
+    touch: ReturningUpdate[*tuple[Any, ...]]
+    remove: ReturningDelete[*tuple[Any, ...]]
     condemned: Select[tuple[str, int]]
     condemned_locked: Select[tuple[str, int]]
     rescue: Delete
@@ -76,7 +76,9 @@ def _statements(dialect: Dialect) -> _Statements:
         sizes=select(_o.object_id, func.length(_o.data)).where(*named),
         ages=select(_o.object_id, _o.touched_at).where(*named),
         touch=update(object_).where(*named).values(touched_at=bindparam("now")).returning(_o.object_id),
-        remove=delete(object_).where(*named, _o.touched_at < bindparam("touched_before")),
+        remove=delete(object_)
+        .where(*named, _o.touched_at < bindparam("touched_before"))
+        .returning(_o.object_id),
         condemned=found,
         condemned_locked=found.with_for_update(),
         rescue=delete(condemned_blob).where(*condemned),
@@ -105,6 +107,12 @@ _insert = _insert.on_conflict_do_update(
 )
 _page = (
     select(_o.object_id)
+    .where(*_here, _o.object_id > bindparam("after"))
+    .order_by(_o.object_id)
+    .limit(bindparam("limit"))
+)
+_old = (
+    select(_o.object_id, func.length(_o.data))
     .where(*_here, _o.object_id > bindparam("after"), _o.touched_at < bindparam("touched_before"))
     .order_by(_o.object_id)
     .limit(bindparam("limit"))
@@ -189,38 +197,26 @@ class ObjectRows:
         if rows:
             tx.execute(_insert, rows)
 
-    def page(
-        self,
-        connection: Connection,
-        store_id: str,
-        kind: Kind,
-        after: str,
-        touched_before: int = 1 << 62,
-    ) -> list[ObjectId]:
-        """Return up to `BATCH` ids above `after`, in order, of objects not touched since a time."""
-        found = connection.execute(
-            _page,
-            {
-                "store": store_id,
-                "of_kind": kind.value,
-                "after": after,
-                "touched_before": touched_before,
-                "limit": BATCH,
-            },
-        )
-        return [ObjectId(object_id) for object_id in found.scalars()]
+    def page(self, connection: Connection, store_id: str, kind: Kind, after: str) -> list[ObjectId]:
+        """Return up to `BATCH` ids above `after`, in order."""
+        values = {"store": store_id, "of_kind": kind.value, "after": after, "limit": BATCH}
+        return [ObjectId(object_id) for object_id in connection.execute(_page, values).scalars()]
+
+    def old(
+        self, connection: Connection, store_id: str, kind: Kind, after: str, touched_before: int
+    ) -> dict[ObjectId, int]:
+        """Return up to `BATCH` ids above `after`, with sizes, of objects not touched since a time."""
+        values = {"store": store_id, "of_kind": kind.value, "after": after, "limit": BATCH}
+        found = connection.execute(_old, {**values, "touched_before": touched_before})
+        return {ObjectId(object_id): size for object_id, size in found}
 
     def remove(
         self, tx: Transaction, store_id: str, kind: Kind, ids: Iterable[ObjectId], touched_before: int
-    ) -> int:
-        """Remove those objects that were not touched since a time; return how many."""
-        return sum(
-            tx.execute(
-                self._statements.remove,
-                self._names(store_id, kind, batch, touched_before=touched_before),
-            ).rowcount
-            for batch in batches(ids)
-        )
+    ) -> list[ObjectId]:
+        """Remove those objects that were not touched since a time; return them."""
+        statement = self._statements.remove
+        found = self._query(tx.connection, statement, store_id, kind, ids, touched_before=touched_before)
+        return [ObjectId(object_id) for (object_id,) in found]
 
     def remove_some(self, tx: Transaction, store_id: str) -> int:
         """Remove up to `BATCH` objects of a store, whatever they are; return how many."""

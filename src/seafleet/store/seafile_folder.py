@@ -30,7 +30,7 @@ _is_prefix = re.compile(r"[0-9a-f]{2}").fullmatch
 
 
 class SeafileFolder:
-    """A `ReadLayer` over the ``storage`` folder of `data_folder`. Raises StorageFailure for what cannot be read."""
+    """A `ReadLayer` over the ``storage`` folder of `data_folder`. Raises StorageFailure."""
 
     def __init__(self, data_folder: str | os.PathLike[str], *, disk: Disk | None = None) -> None:
         self._top = os.path.abspath(data_folder) + "/storage"
@@ -70,7 +70,7 @@ class SeafileFolder:
                         yield ObjectId(prefix + name)
 
     def library_ids(self) -> Iterator[LibraryId]:
-        """Yield the ids of all libraries that have commits here, also of deleted ones and of sub-libraries."""
+        """Yield the ids of all libraries that have commits here, deleted ones and sub-libraries too."""
         with storage_errors("cannot list libraries"):
             for name in self._disk.names(f"{self._top}/{_FOLDERS[Kind.COMMIT]}"):
                 if looks_like_library_id(name):
