@@ -6,6 +6,7 @@ Source: Web API manual, "Quick Start" and "Get Server Information"; Seafile devi
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from seafleet.api.kernel import (
@@ -66,15 +67,19 @@ def _features(operations: frozenset[str]) -> list[str]:
     return ["seafile-basic", *(word for word, promise in _FEATURES.items() if promise in operations)]
 
 
-@route(
+_login_route = partial(
+    route,
     "POST",
-    "/api2/auth-token/{anything:rest}",
     operation="quick-start-auth-token",
     action=Marker.ANYONE,
     auth=PUBLIC,
     throttle="anon",
     pool="auth",
 )
+
+
+@_login_route("/api2/auth-token/")
+@_login_route("/api2/auth-token/{anything:rest}")
 def obtain_token(request: ApiRequest) -> Reply:
     """Exchange name and password for a token: the account's plain one, or that of a device.
 
