@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
@@ -273,6 +273,22 @@ class Access:
         if actor.kind != "link":
             return found
         return _bearer_standing(actor, library_id, path, found)
+
+    def permissions_in(
+        self, actor: Actor | None, library: HasLibraryId | str
+    ) -> Callable[[str], Permission | None]:
+        """Return a function that tells the actor's permission at any path of a library: for listings.
+
+        It decides on one reading of the rows. Raises LibraryNotFound.
+        """
+        whole = self.standing(actor, library)
+        if actor is None or actor.account_id is None or actor.kind != "user" or whole.rule == "device":
+            return lambda path: self.standing(actor, library, path).permission
+        account_id = actor.account_id
+        facts = self._facts(account_id, LibraryId(_id_of(library)), fresh=False)
+        if not facts.rules:
+            return lambda path: whole.permission
+        return lambda path: evaluate(facts, account_id, path).permission
 
     def forget(self, *, account_id: int | None = None, library_id: str | None = None) -> None:
         """Drop what is known of an account, a library, both together, or (without arguments) everything.

@@ -162,12 +162,16 @@ def build_services(settings: Settings) -> Services:
     from seafleet.access import Access
     from seafleet.accounts import AccessTokens, Accounts, LoginTickets, SyncTokens, Throttle, Tokens
     from seafleet.accounts.login import LoginLimits
+    from seafleet.accounts.names import Names
     from seafleet.activity.audit import Audit
     from seafleet.clock import SystemClock
     from seafleet.db.engine import Database
     from seafleet.devices.service import Devices
+    from seafleet.files.stars import Stars
+    from seafleet.library.locks import Locks
     from seafleet.library.service import Libraries
     from seafleet.library.trees import Trees
+    from seafleet.transfers.service import Transfers
 
     _make_data_folder(settings)
     clock, random, secret = SystemClock(), SystemRandom(), _secret(settings)
@@ -176,16 +180,6 @@ def build_services(settings: Settings) -> Services:
     trees, roles, audit = Trees(objects), _roles(settings), Audit(clock)
     devices = Devices(clock, random, _device_policy(settings))
     access = Access(database, clock, devices, roles)
-    accounts = Accounts(
-        database,
-        clock,
-        audit,
-        roles=roles,
-        site_quota_bytes=settings.site_quota_bytes,
-        usage=lambda account_id: libraries.usage(account_id),
-        login_limits=LoginLimits(max_failures=settings.login_max_failures),
-    )
-    accounts.on_revoked(lambda account_id: access.forget(account_id=account_id))
     libraries = Libraries(
         database,
         objects,
@@ -197,6 +191,16 @@ def build_services(settings: Settings) -> Services:
         default_history_days=settings.keep_history_days,
         edit_threads=settings.api_threads,
     )
+    accounts = Accounts(
+        database,
+        clock,
+        audit,
+        roles=roles,
+        site_quota_bytes=settings.site_quota_bytes,
+        usage=libraries.usage,
+        login_limits=LoginLimits(max_failures=settings.login_max_failures),
+    )
+    accounts.on_revoked(lambda account_id: access.forget(account_id=account_id))
     return Services(
         settings=settings,
         clock=clock,
@@ -209,6 +213,9 @@ def build_services(settings: Settings) -> Services:
         audit=audit,
         devices=devices,
         accounts=accounts,
+        names=Names(database, clock),
+        locks=Locks(database, clock),
+        stars=Stars(database),
         tokens=Tokens(database, clock, random, secret, devices, audit, roles),
         access_tokens=AccessTokens(database, clock, random, devices),
         sync_tokens=SyncTokens(database, clock, random, secret, devices),
@@ -216,6 +223,16 @@ def build_services(settings: Settings) -> Services:
         access=access,
         throttle=Throttle(
             clock, _counters(settings, database), limits=_rates(settings), exempt=settings.throttle_exempt
+        ),
+        transfers=Transfers.build(
+            database=database,
+            objects=objects,
+            trees=trees,
+            libraries=libraries,
+            accounts=accounts,
+            clock=clock,
+            secret=secret,
+            max_upload_bytes=settings.max_upload_bytes,
         ),
         api=Threads("api", settings.api_threads),
         io=Threads("io", settings.io_threads),

@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from seafleet.access import Access
     from seafleet.accounts import AccessTokens, Accounts, LoginTickets, SyncTokens, Throttle, Tokens
+    from seafleet.accounts.names import Names
     from seafleet.activity.audit import Audit
     from seafleet.api.kernel.books import RequestMetrics
     from seafleet.api.kernel.pool import WorkerPool
     from seafleet.clock import Clock
     from seafleet.db.engine import Database
     from seafleet.devices.service import Devices
+    from seafleet.files.stars import Stars
     from seafleet.ids import RandomSource
+    from seafleet.library.locks import Locks
     from seafleet.library.service import Libraries
     from seafleet.library.trees import Trees
     from seafleet.secrets import ServerSecret
     from seafleet.settings import Settings
     from seafleet.store.objects import ObjectStore
+    from seafleet.transfers.service import Transfers
 
 
 @dataclass(slots=True)
@@ -36,6 +40,9 @@ class Services:
     trees: Trees
     libraries: Libraries
     accounts: Accounts
+    names: Names
+    locks: Locks
+    stars: Stars
     tokens: Tokens
     access_tokens: AccessTokens
     sync_tokens: SyncTokens
@@ -43,6 +50,7 @@ class Services:
     devices: Devices
     access: Access
     throttle: Throttle
+    transfers: Transfers
     audit: Audit
     secret: ServerSecret
     random: RandomSource

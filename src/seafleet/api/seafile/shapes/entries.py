@@ -1,0 +1,92 @@
+"""Entries of folders as the listings show them.
+
+Source: Web API manual, "List Directory Entries"; directories page, "List".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seafleet.accounts.names import PersonName
+    from seafleet.formats.fs import Dirent
+    from seafleet.library.locks import FileLock
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryShaper:
+    """What entries of one library look like to one caller.
+
+    `permission_of` returns the caller's word for a path; `people` knows every modifier and lock holder;
+    `starred` holds the caller's starred paths, None when the listing does not tell.
+    """
+
+    caller_id: int | None
+    permission_of: Callable[[str], str]
+    people: Mapping[str, PersonName]
+    locks: Mapping[str, FileLock]
+    starred: frozenset[str] | None = None
+
+    def shape(self, entry: Dirent, path: str) -> Json:
+        """Return one entry."""
+        if entry.is_dir:
+            shaped: Json = {
+                "id": entry.id,
+                "type": "dir",
+                "name": entry.name,
+                "mtime": entry.mtime,
+                "permission": self.permission_of(path),
+            }
+        else:
+            email = entry.modifier or ""
+            person = self.people[email]
+            shaped = {
+                "id": entry.id,
+                "type": "file",
+                "name": entry.name,
+                "mtime": entry.mtime,
+                "permission": self.permission_of(path),
+                "size": entry.size or 0,
+                "modifier_email": email,
+                "modifier_name": person.name,
+                "modifier_contact_email": person.contact_email,
+            }
+            shaped |= self._lock(path)
+        if self.starred is not None:
+            shaped["starred"] = path in self.starred
+        return shaped
+
+    def _lock(self, path: str) -> Json:
+        lock = self.locks.get(path)
+        if lock is None:
+            return _UNLOCKED
+        return {
+            "is_locked": True,
+            "lock_owner": lock.holder_email,
+            "lock_owner_name": self.people[lock.holder_email].name,
+            "lock_time": int(lock.locked_at.timestamp()),
+            "locked_by_me": lock.account_id == self.caller_id,
+        }
+
+
+_UNLOCKED: Json = {
+    "is_locked": False,
+    "lock_owner": "",
+    "lock_owner_name": "",
+    "lock_time": 0,
+    "locked_by_me": False,
+}
+
+
+def folders_first(entries: Iterable[Dirent]) -> list[Dirent]:
+    """Return folders, then files, each by lower-cased name."""
+    ordered = sorted(entries, key=_by_name)
+    return [entry for entry in ordered if entry.is_dir] + [entry for entry in ordered if entry.is_file]
+
+
+def _by_name(entry: Dirent) -> tuple[str, str]:
+    return entry.name.lower(), entry.name

@@ -1,0 +1,56 @@
+"""Times on the wire. Source: Web API conventions §6."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+from email.utils import format_datetime
+from typing import Final
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAY: Final = 86_400
+_DAYS_SHOWN: Final = 14
+
+
+def iso(moment: datetime | int, zone: tzinfo) -> str:
+    """Return `2017-04-01T02:35:57+00:00` for a moment or Unix seconds."""
+    return _local(moment, zone).isoformat(timespec="seconds")
+
+
+def relative_html(moment: datetime | int, now: datetime, zone: tzinfo) -> str:
+    """Return the HTML `<time>` element that old clients show: how long ago, with the full time as a hint."""
+    local = _local(moment, zone)
+    title = format_datetime(local)
+    day, rest = title.split(" ", 1)
+    title = f"{day} {rest.removeprefix('0')}"
+    plain = local.replace(tzinfo=None).isoformat(timespec="seconds")
+    return f'<time datetime="{plain}" is="relative-time" title="{title}" >{ago(local, now)}</time>'
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Return how long ago something was, in words; the date when it is more than two weeks."""
+    seconds = int((now - moment).total_seconds())
+    if seconds <= 0:
+        return "Just now"
+    if seconds < _MINUTE:
+        return _count(seconds, "second")
+    if seconds < _HOUR:
+        return _count(seconds // _MINUTE, "minute")
+    if seconds < _DAY:
+        return _count(seconds // _HOUR, "hour")
+    if seconds < _DAYS_SHOWN * _DAY:
+        return _count(seconds // _DAY, "day")
+    return moment.strftime("%Y-%m-%d")
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}{'' if number == 1 else 's'} ago"
+
+
+def _local(moment: datetime | int, zone: tzinfo) -> datetime:
+    if isinstance(moment, int):
+        try:
+            return datetime.fromtimestamp(moment, zone)
+        except (OverflowError, OSError, ValueError):  # a time that a client made up
+            return datetime.fromtimestamp(0, zone)
+    return moment.astimezone(zone)

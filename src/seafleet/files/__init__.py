@@ -1,0 +1,1 @@
+"""What accounts attach to files: stars."""
