@@ -190,6 +190,15 @@ def test_a_wrong_verb_names_the_right_ones(serve: Serve) -> None:
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
+def test_a_handler_may_serve_several_operations_of_one_path(serve: Serve) -> None:
+    @route("PUT", "/file/", operation="lock", action=Marker.ANYONE, auth=PUBLIC, throttle=None)
+    @route("PUT", "/file/", operation="unlock", action=Marker.ANYONE, auth=PUBLIC, throttle=None)
+    def change(request: ApiRequest) -> str:
+        return request.route.operation
+
+    assert serve(change).put("/file/").json() == "lock"
+
+
 def test_options_describes_what_is_there(serve: Serve) -> None:
     answer = serve(open_to_all).request("OPTIONS", "/open/")
     assert answer.status == 200

@@ -54,7 +54,7 @@ class Application:
         self._surfaces = dict(surfaces)
         self._observer = observer
         self._router: Router[Route] = Router()
-        for route in routes:
+        for route in _without_namesakes(routes):
             self._surfaces[route.surface]  # a route of an unknown surface is a mistake to tell at the start
             self._router.add(route.verb, route.pattern, route)
         prefix = os.urandom(5).hex()
@@ -193,6 +193,16 @@ class Application:
         found = self._router.match(scope["method"], scope["raw_path"])
         name = found.route.surface if isinstance(found, Match) else "seafile"
         return encode_reply(self._surfaces[name].internal_error)
+
+
+def _without_namesakes(routes: Iterable[Route]) -> Iterable[Route]:
+    """Yield each route once: a handler may be declared for a path several times, once for each operation."""
+    known = set()
+    for route in routes:
+        key = (route.verb, route.pattern, route.handler)
+        if key not in known:
+            known.add(key)
+            yield route
 
 
 def _negotiate(request: ApiRequest) -> int:

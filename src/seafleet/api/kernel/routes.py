@@ -98,9 +98,9 @@ def route(
     """Declare a handler: `def handler(request: ApiRequest) -> Reply | (status, body) | JSON-able value`.
 
     It runs in a thread of `pool` ("auth" for what hashes passwords), in one hop with authentication,
-    throttling, parsing and encoding. `operation` names what it answers, as the catalogs do; several when one
-    path and verb serve several. `throttle` names a scope of the settings, None for no limit.
-    `allow_suspended` lets tokens in whose device is blocked. May be stacked to serve several paths.
+    throttling, parsing and encoding. `operation` names what it answers, as the catalogs do; `throttle` a
+    scope of the settings, None for no limit. `allow_suspended` lets tokens in whose device is blocked. May be
+    stacked: to serve several paths, or to name several operations of one path; the topmost one counts then.
     """
     names = (operation,) if isinstance(operation, str) else operation
 
