@@ -247,7 +247,8 @@ sub_library_pending = Table(
     Column("queued_at", BigInteger, nullable=False),
 )
 
-# History without walking objects: one row for each commit of a library that this server has seen.
+# History without walking objects: a row for each commit that is part of a library's history, and for no
+# other.
 commit_index = Table(
     "commit_index",
     metadata,
@@ -263,6 +264,7 @@ commit_index = Table(
     Column("client_version", String(50)),
     Column("new_merge", Boolean, nullable=False, server_default=false()),
     Column("conflict", Boolean, nullable=False, server_default=false()),
+    Index("commit_index_time", "library_id", "ctime"),
 )
 
 library_trash = Table(
@@ -426,6 +428,7 @@ starred_item = Table(
     Column("path_hash", String(64), nullable=False),
     Column("is_dir", Boolean, nullable=False),
     UniqueConstraint("account_id", "library_id", "path_hash"),
+    Index("starred_item_library", "library_id"),
 )
 
 snapshot_label = Table(
@@ -470,7 +473,8 @@ device = Table(
     UniqueConstraint("organization_id", "identifier"),
 )
 
-# Names under which a device is known again although the link that brought them is gone: ids that its clients chose.
+# Names under which a device is known again although the link that brought them is gone: ids that its clients
+# chose.
 device_alias = Table(
     "device_alias",
     metadata,

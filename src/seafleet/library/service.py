@@ -23,6 +23,7 @@ from seafleet.formats.commit import Commit, Encryption
 from seafleet.formats.encryption import check_from_client, new_encryption
 from seafleet.ids import ZERO_ID, LibraryId, RandomSource
 from seafleet.library import descriptions
+from seafleet.library.bin import LIBRARY_CHANGED, LibraryBin
 from seafleet.library.combiner import Combiner, EditJob, Listener, Task
 from seafleet.library.commits import Commits
 from seafleet.library.heads import announce, insert_commit, record_activity
@@ -36,8 +37,6 @@ R = TypeVar("R")
 
 KEEP_ALL_HISTORY: Final = -1
 HIGHEST_ENC_VERSION: Final = 4
-LIBRARY_CHANGED: Final = "library"
-"""The kind of the rows of `change_feed` that tell of libraries made, deleted, or given to somebody else."""
 _FILE_VERSION: Final = 1
 
 _EMAIL: Final = select(account.c.email).where(account.c.id == bindparam("account"))
@@ -101,6 +100,7 @@ class Libraries:
         self.random = random
         self.time_zone = time_zone
         self.default_history_days = default_history_days
+        self.bin = LibraryBin(database, objects)
         tools = Tools(objects, trees, self.commits, time_zone, display_name)
         self._combiner = Combiner(database, tools, clock, quota_of, threads=edit_threads)
 
@@ -234,6 +234,15 @@ class Libraries:
             work.add(commit, author, (effects,) if work.head.name != old.name else ())
 
         self.run_task(library_id, task)
+        return self.get(library_id)
+
+    def delete(self, library_id: str, author: Author) -> None:
+        """Put a library into the bin, from where `bin.restore` brings it back. Raises LibraryNotFound."""
+        self.bin.delete(library_id, author)
+
+    def restore(self, library_id: str, owner_id: int | None = None) -> Head:
+        """Bring a deleted library back, for its owner or for another account. Raises LibraryNotFound."""
+        self.bin.restore(library_id, owner_id)
         return self.get(library_id)
 
     # --- settings
