@@ -313,7 +313,8 @@ class Access:
             return Decision(False, "Authentication credentials were not provided.", "anonymous")
         if action is Action.ADMINISTER:
             return _staff_only(actor)
-        return self._role_refusal(actor, action) or Decision(True, "", "account")
+        refusal = self._role_refusal(actor, action)
+        return Decision(True, "", "account") if refusal is None else refusal
 
     def _role_refusal(self, actor: Actor, action: Action) -> Decision | None:
         flag = _ROLE_FLAGS.get(action)
@@ -322,9 +323,9 @@ class Access:
         return Decision(False, "You do not have permission to perform this action.", "role")
 
     def _decide_on_library(self, actor: Actor, action: Action, library_id: str, path: str) -> Decision:
-        refusal = self._role_refusal(actor, action) or _out_of_link(actor, action, library_id, path)
-        if refusal is not None:
-            return refusal
+        for refusal in (self._role_refusal(actor, action), _out_of_link(actor, action, library_id, path)):
+            if refusal is not None:
+                return refusal
         standing = self._evaluate(actor, library_id, path, fresh=False)
         if not standing.allows(action):
             standing = self._evaluate(actor, library_id, path, fresh=True)
