@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 CORS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
-    "Access-Control-Allow-Headers": "x-requested-with, content-type, content-range, content-disposition, accept, "
-    "origin, authorization",
+    "Access-Control-Allow-Headers": "x-requested-with, content-type, content-range, content-disposition, "
+    "accept, origin, authorization",
     "Access-Control-Max-Age": "86400",
 }
 

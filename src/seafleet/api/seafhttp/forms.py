@@ -1,7 +1,7 @@
 """The bodies of uploads: multipart forms that are taken apart while they arrive.
 
-Fields are kept, within limits; what is in files is passed on. Which fields there are is known at the end only,
-since files may stand anywhere among them.
+Fields are kept, within limits; what is in files is passed on. Which fields there are is known at the end
+only, since files may stand anywhere among them.
 
 Source: file server §2; RFC 7578.
 """
@@ -27,6 +27,7 @@ MAX_FIELD_BYTES: Final = 1 << 20
 MAX_PARTS: Final = 10_000
 
 _FILE: Final = "file"
+_BOUNDARY_BYTES: Final = 200
 _EPILOGUE_BYTES: Final = 16
 
 
@@ -101,8 +102,9 @@ def _is_file(segment: MultipartSegment) -> bool:
 
 def _boundary(content_type: str) -> str:
     media_type, options = parse_options_header(content_type)
-    boundary = options.get("boundary", "")
-    if media_type != "multipart/form-data" or not 0 < len(boundary) <= 200 or "\n" in boundary:
+    boundary: str = options.get("boundary", "")
+    is_form = media_type == "multipart/form-data"
+    if not is_form or not 0 < len(boundary) <= _BOUNDARY_BYTES or not boundary.isascii():
         raise refuse_upload(400, "Wrong boundary in url")
     return boundary
 

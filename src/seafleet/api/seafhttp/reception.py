@@ -1,8 +1,8 @@
 """How the body of an upload is taken: what can refuse it first, then the content, then what the form says.
 
-A small request is handled in one visit to a thread. A large one is taken apart on the event loop, as it comes;
-its content goes to threads in batches, of which one is worked on while the next one fills. The socket is read
-no further meanwhile, so memory per upload is bounded whatever its size.
+A small request is handled in one visit to a thread. A large one is taken apart on the event loop, as it
+comes; its content goes to threads in batches, of which one is worked on while the next one fills. The socket
+is read no further meanwhile, so memory per upload is bounded whatever its size.
 
 Source: file server §2; stack §6.
 """
@@ -10,16 +10,17 @@ Source: file server §2; stack §6.
 from __future__ import annotations
 
 import asyncio
-import itertools
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
 from seafleet.api.kernel import Reply, StreamRequest
 from seafleet.api.seafhttp.errors import refuse_upload
 from seafleet.api.seafhttp.forms import MAX_FIELD_BYTES, Event, FormParser
+from seafleet.library.model import LibraryStatus
+from seafleet.store.generation import Generation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Sequence
+    from collections.abc import AsyncIterator, Sequence
     from concurrent.futures import Future
 
     from seafleet.accounts.access_tokens import AccessGrant
@@ -48,7 +49,7 @@ class Reception(ABC):
         self.operation = operation
         self.grant: AccessGrant
         self.head: Head
-        self.seen_at = 0
+        self.seen: Generation
         self.receiver: Receiver
         self.parser: FormParser
 
@@ -65,11 +66,14 @@ class Reception(ABC):
     def admit(self) -> None:
         """Check everything that can refuse the request before its body is read, in the documented order."""
         services, request = self.services, self.request
-        self.seen_at = services.clock.timestamp()
+        now = services.clock.timestamp()
         self.grant = services.access_tokens.take(request.path_params["token"], self.operation)
         self.head = services.libraries.get(self.grant.library_id)
-        if self.head.status:
+        if self.head.status is not LibraryStatus.NORMAL:
             raise refuse_upload(403, "Repo status not writable.")
+        self.seen = Generation(self.head.store_id, self.head.generation, now)
+        if self.head.is_sub_library:  # the generation is kept with its origin
+            self.seen = services.objects.generation(self.head.store_id)
         self.check_announced()
         self.parser = FormParser(
             request.headers.get("content-type"),
@@ -100,9 +104,16 @@ class Reception(ABC):
 
     def take_whole(self, body: bytes) -> Reply | Future[Any]:
         """Do everything for a body that is complete."""
-        self.admit()
-        self.take(self.feed(body))
-        return self.conclude()
+        kept = False
+        try:
+            self.admit()
+            self.take(self.feed(body))
+            done = self.conclude()
+            kept = True
+        finally:
+            if not kept:
+                self.abort()
+        return done
 
     @abstractmethod
     def open_receiver(self) -> Receiver:
@@ -110,7 +121,7 @@ class Reception(ABC):
 
     @abstractmethod
     def conclude(self) -> Reply | Future[Any]:
-        """Check the form and act on it. Returns the answer, or what `answer` waits for."""
+        """Check the form and act on it: the answer, or what is to be given to `answer`."""
 
     def answer(self, outcome: Any) -> Reply:
         """Return the answer once what `conclude` began has been done."""
@@ -124,14 +135,10 @@ class Reception(ABC):
 
 async def serve(reception: Reception) -> None:
     """Receive a request and answer it."""
-    request = reception.request
-    try:
-        done = await _receive(request, reception)
-        if not isinstance(done, Reply):
-            done = reception.answer(await asyncio.wrap_future(done))
-    finally:
-        await request.run_io(reception.abort)
-    await request.reply(done)
+    done = await _receive(reception.request, reception)
+    if not isinstance(done, Reply):
+        done = reception.answer(await asyncio.wrap_future(done))
+    await reception.request.reply(done)
 
 
 async def _receive(request: StreamRequest, reception: Reception) -> Reply | Future[Any]:
@@ -141,9 +148,16 @@ async def _receive(request: StreamRequest, reception: Reception) -> Reply | Futu
         begun = await _read_up_to(chunks, SMALL_BYTES)
         if request.body_read:
             return await request.run_api(reception.take_whole, begun)
-    await request.run_api(reception.admit)
-    await _stream(request, reception, begun, chunks)
-    return await request.run_io(reception.conclude)
+    kept = False
+    try:
+        await request.run_api(reception.admit)
+        await _stream(reception, begun, chunks)
+        done = await request.run_io(reception.conclude)
+        kept = True
+    finally:
+        if not kept:
+            await request.run_io(reception.abort)
+    return done
 
 
 def _may_be_small(request: StreamRequest) -> bool:
@@ -164,10 +178,8 @@ async def _read_up_to(chunks: AsyncIterator[bytes], limit_bytes: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-async def _stream(
-    request: StreamRequest, reception: Reception, begun: bytes, chunks: AsyncIterator[bytes]
-) -> None:
-    with _Line(request, reception) as line:
+async def _stream(reception: Reception, begun: bytes, chunks: AsyncIterator[bytes]) -> None:
+    async with _Line(reception) as line:
         if begun:
             await line.put(reception.feed(begun))
         async for chunk in chunks:
@@ -183,16 +195,44 @@ class _Line:
 
     _running = 0
 
-    def __init__(self, request: StreamRequest, reception: Reception) -> None:
-        self._request = request
+    def __init__(self, reception: Reception) -> None:
         self._reception = reception
         self._batch: list[Event] = []
         self._size = 0
-        self._jobs: list[asyncio.Future[None]] = []
+        self._jobs: list[asyncio.Task[None]] = []
 
-    def __enter__(self) -> _Line:
+    async def __aenter__(self) -> _Line:
         _Line._running += 1
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         _Line._running -= 1
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+
+    async def put(self, events: Sequence[Event]) -> None:
+        """Add to the batch; hand it over when it is full, as soon as its turn comes."""
+        for event in events:
+            self._batch.append(event)
+            self._size += len(event) if isinstance(event, bytes) else _EVENT_BYTES
+        if self._size >= BATCH_BYTES:
+            await self._hand_over()
+
+    async def end(self) -> None:
+        """Hand over what is left, and wait until all is done."""
+        await self._hand_over()
+        while self._jobs:
+            await self._jobs.pop(0)
+
+    async def _hand_over(self) -> None:
+        allowed = 2 if _Line._running <= _FEW_UPLOADS else 1
+        while len(self._jobs) >= allowed:
+            await self._jobs[0]
+            del self._jobs[0]
+        before = self._jobs[-1] if self._jobs else None
+        self._jobs.append(asyncio.create_task(self._work(self._batch, before)))
+        self._batch, self._size = [], 0
+
+    async def _work(self, batch: Sequence[Event], before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await before
+        await self._reception.request.run_io(self._reception.take, batch)

@@ -1,4 +1,4 @@
-"""The manner of the file server: the token in the path says who may do what, errors are JSON or plain text."""
+"""The manner of the file server: a token in the path says who may do what; errors are JSON or text."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Moving content in and out: downloads by range, resumable uploads, uploads in blocks, zip archives."""
