@@ -80,6 +80,7 @@ TABLE: Final[Mapping[type[errors.SeafleetError], Callable[[Any], Reply]]] = {
     errors.FileNotFound: lambda e: error_msg(404, f"File {e.what} not found."),
     errors.CommitNotFound: lambda e: error_msg(404, f"Commit {e.what} not found."),
     errors.ObjectMissing: lambda e: INTERNAL_ERROR,
+    errors.OperationMismatch: lambda e: error_msg(403, "Permission denied."),
     errors.TokenNotFound: lambda e: error_msg(404, "Token not found."),
     errors.Refused: lambda e: error_msg(403, "Permission denied."),
     errors.AccessDenied: _access_denied,
