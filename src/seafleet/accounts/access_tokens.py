@@ -23,8 +23,10 @@ from seafleet.ids import LibraryId
 from seafleet.secrets import hash_token
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from seafleet.clock import Clock
-    from seafleet.db.engine import Database
+    from seafleet.db.engine import Database, Transaction
     from seafleet.devices.service import Devices
     from seafleet.ids import RandomSource
 
@@ -75,8 +77,12 @@ class AccessTokens:
         actor: Actor,
         one_time: bool = False,
         ttl: int = LIFETIME_SECONDS,
+        also: Callable[[Transaction], None] | None = None,
     ) -> str:
-        """Return a new token, good for `ttl` seconds; the caller has checked that the actor may do this."""
+        """Return a new token, good for `ttl` seconds; the caller has checked that the actor may do this.
+
+        `also` runs in the transaction that stores the token, such as what is noted for the audit.
+        """
         token = str(uuid.UUID(bytes=self._random.randbytes(16), version=4))
         link = actor.link
         values = {
@@ -93,7 +99,13 @@ class AccessTokens:
             "one_time": one_time,
             "expires_at": self._clock.timestamp() + ttl,
         }
-        self._database.write(lambda tx: tx.execute(sql.INSERT_ACCESS, values).rowcount)
+
+        def work(tx: Transaction) -> None:
+            tx.execute(sql.INSERT_ACCESS, values)
+            if also is not None:
+                also(tx)
+
+        self._database.write(work)
         return token
 
     def take(self, token: str, *operations: str) -> AccessGrant:

@@ -22,6 +22,7 @@ from seafleet.api.seafile.places import (
     require,
     with_slashes,
 )
+from seafleet.api.seafile.restoring import restore
 from seafleet.api.seafile.shapes.infos import folder_info
 from seafleet.api.seafile.shapes.times import iso
 from seafleet.errors import FolderNotFound, InvalidName, InvalidPath, NameTaken, NameUnchanged
@@ -40,6 +41,7 @@ _V21_WORDS: Final = "operation can only be 'mkdir', 'rename' or 'revert'."
 
 
 @route("GET", "/api2/repos/{library_id}/dir/", operation="list-directory-entries", action=Action.LIST)
+@route("GET", "/api2/repos/{library_id}/dir/", operation="rclone-list-v2", action=Action.LIST)
 def list_directory(request: ApiRequest) -> Reply:
     """List a folder, flat or with everything below it."""
     check_listing(request)
@@ -61,6 +63,7 @@ def list_directory_v21(request: ApiRequest) -> Reply:
 @route(
     "GET", "/api/v2.1/repos/{library_id}/dir/detail/", operation="get-directory-detail", action=Action.LIST
 )
+@route("GET", "/api/v2.1/repos/{library_id}/dir/detail/", operation="rclone-dir-detail", action=Action.LIST)
 def directory_detail(request: ApiRequest) -> dict[str, Any]:
     """Tell size and counts of everything below a folder."""
     text = request.param("path") or ""
@@ -88,7 +91,9 @@ def directory_detail(request: ApiRequest) -> dict[str, Any]:
 
 
 @route("POST", "/api2/repos/{library_id}/dir/", operation="create-new-directory", action=Action.WRITE)
+@route("POST", "/api2/repos/{library_id}/dir/", operation="rclone-mkdir", action=Action.WRITE)
 @route("POST", "/api2/repos/{library_id}/dir/", operation="rename-directory", action=Action.WRITE)
+@route("POST", "/api2/repos/{library_id}/dir/", operation="rclone-rename-dir", action=Action.WRITE)
 def change_directory(request: ApiRequest) -> Reply:
     """Make or rename a folder."""
     head = library_here(request, LIBRARY_GONE)
@@ -148,6 +153,7 @@ _VERBS: Final = {"mkdir": _make, "rename": _rename}
 
 
 @route("DELETE", "/api2/repos/{library_id}/dir/", operation="delete-directory", action=Action.WRITE)
+@route("DELETE", "/api2/repos/{library_id}/dir/", operation="rclone-delete-dir", action=Action.WRITE)
 def delete_directory(request: ApiRequest) -> Reply:
     """Remove a folder with all it holds; the manual lets it remove files too."""
     path = _path_of_deleted(request)
@@ -169,8 +175,9 @@ def delete_directory(request: ApiRequest) -> Reply:
 
 @route("POST", "/api/v2.1/repos/{library_id}/dir/", operation="v21-dir-mkdir", action=Action.WRITE)
 @route("POST", "/api/v2.1/repos/{library_id}/dir/", operation="v21-dir-rename", action=Action.WRITE)
+@route("POST", "/api/v2.1/repos/{library_id}/dir/", operation="v21-dir-revert", action=Action.WRITE)
 def change_directory_v21(request: ApiRequest) -> dict[str, Any]:
-    """Make or rename a folder, and tell what came of it."""
+    """Make, rename or bring back a folder, and tell what came of it."""
     text = request.query("p") or request.form("p") or ""
     if not text.startswith("/"):
         raise ApiError(400, "p invalid.")
@@ -183,19 +190,19 @@ def change_directory_v21(request: ApiRequest) -> dict[str, Any]:
     verb = _V21_VERBS.get(word)
     if verb is None:
         raise ApiError(400, _V21_WORDS)
-    head = library_here(request)
-    return folder_info(request, head, verb(request, head, path))
+    return verb(request, library_here(request), path)
 
 
-def _make_v21(request: ApiRequest, head: Head, path: str) -> Placed:
+def _make_v21(request: ApiRequest, head: Head, path: str) -> dict[str, Any]:
     parent, name = paths.split(path)
     folder_here(request, head, parent)
     require(request, Action.WRITE, head, parent)
     _check_name(name, "name invalid.")
-    return _committed(request, head, MakeFolder(path), "name invalid.").result
+    placed = _committed(request, head, MakeFolder(path), "name invalid.").result
+    return folder_info(request, head, placed)
 
 
-def _rename_v21(request: ApiRequest, head: Head, path: str) -> Placed:
+def _rename_v21(request: ApiRequest, head: Head, path: str) -> dict[str, Any]:
     new_name = request.form("newname") or request.query("newname")
     if not new_name:
         raise ApiError(400, "newname invalid.")
@@ -203,14 +210,25 @@ def _rename_v21(request: ApiRequest, head: Head, path: str) -> Placed:
     _require_folder(request, head, path)
     require(request, Action.WRITE, head, path)
     try:
-        return _committed(request, head, Rename(path, new_name, is_dir=True), "name invalid.").result
+        placed = _committed(request, head, Rename(path, new_name, is_dir=True), "name invalid.").result
     except NameUnchanged:
         entry = entry_here(request, head, path)
         assert entry is not None
-        return Placed(path, entry)
+        placed = Placed(path, entry)
+    return folder_info(request, head, placed)
 
 
-_V21_VERBS: Final = {"mkdir": _make_v21, "rename": _rename_v21}
+def _revert_v21(request: ApiRequest, head: Head, path: str) -> dict[str, Any]:
+    commit_id = request.form("commit_id") or request.query("commit_id")
+    if not commit_id:
+        raise ApiError(400, "commit_id invalid.")
+    there = entry_here(request, head, path)
+    require(request, Action.WRITE, head, paths.ROOT if there is None else path)
+    restore(request, head, path, commit_id, is_dir=True)
+    return {"success": True}
+
+
+_V21_VERBS: Final = {"mkdir": _make_v21, "rename": _rename_v21, "revert": _revert_v21}
 
 
 @route("DELETE", "/api/v2.1/repos/{library_id}/dir/", operation="v21-dir-delete", action=Action.WRITE)

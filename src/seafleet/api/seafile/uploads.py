@@ -1,0 +1,95 @@
+"""Links to upload to: for files, for new content, and for files in blocks.
+
+Checks come in the order library, folder, permission, quota. A link is good for an hour and any number of
+uploads, into the folder it was asked for and below.
+
+Source: Web API manual, section "Upload / Update links"; transfers page, "Links".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from seafleet import paths
+from seafleet.access import Action
+from seafleet.api.kernel import TOKEN, ApiError, ApiRequest, route
+from seafleet.api.seafile.places import folder_here, library_here, require
+
+if TYPE_CHECKING:
+    from seafleet.library.model import Head
+
+ROOT: Final = "/seafhttp"
+_DENIED: Final = "You do not have permission to access this folder."
+
+
+@route(
+    "GET",
+    "/api2/repos/{library_id}/upload-link/",
+    operation=("get-upload-link", "rclone-upload-link"),
+    action=Action.WRITE,
+)
+def upload_link(request: ApiRequest) -> str:
+    """Return a URL to upload files to."""
+    return _link(request, "upload")
+
+
+@route("GET", "/api2/repos/{library_id}/update-link/", operation="get-update-link", action=Action.WRITE)
+def update_link(request: ApiRequest) -> str:
+    """Return a URL to send new content of existing files to."""
+    return _link(request, "update")
+
+
+@route(
+    "GET",
+    "/api2/repos/{library_id}/upload-blks-link/",
+    operation="get-upload-blks-link",
+    action=Action.WRITE,
+    auth=TOKEN,
+)
+def upload_blocks_link(request: ApiRequest) -> str:
+    """Return a URL to make files of uploaded blocks at."""
+    return _url(request, "upload-blks-api", _issue(request, "upload"))
+
+
+@route(
+    "GET",
+    "/api2/repos/{library_id}/update-blks-link/",
+    operation="get-update-blks-link",
+    action=Action.WRITE,
+    auth=TOKEN,
+)
+def update_blocks_link(request: ApiRequest) -> str:
+    """Return a URL to make new content of uploaded blocks at."""
+    return _url(request, "update-blks-api", _issue(request, "update"))
+
+
+def _link(request: ApiRequest, operation: str) -> str:
+    place = _place(request)
+    caller = request.param("from") or "api"
+    if caller not in ("api", "web"):
+        raise ApiError(400, "from invalid.")
+    manner = "aj" if caller == "web" else "api"
+    return _url(request, f"{operation}-{manner}", _issue(request, operation, place))
+
+
+def _place(request: ApiRequest) -> tuple[Head, str]:
+    """Return library and folder that may be written to and has room."""
+    head = library_here(request)
+    folder = paths.normalize_folder(request.param("p") or paths.ROOT)
+    folder_here(request, head, folder)
+    require(request, Action.WRITE, head, folder, _DENIED)
+    request.services.transfers.limits.check_quota(head)
+    return head, folder
+
+
+def _issue(request: ApiRequest, operation: str, place: tuple[Head, str] | None = None) -> str:
+    head, folder = place or _place(request)
+    target = msgspec.json.encode({"parent_dir": folder}).decode()
+    ttl = request.services.settings.web_token_expire_seconds
+    return request.services.access_tokens.issue(head.library_id, operation, target, request.caller, ttl=ttl)
+
+
+def _url(request: ApiRequest, operation: str, token: str) -> str:
+    return request.absolute_url(f"{ROOT}/{operation}/{token}")
