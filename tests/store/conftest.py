@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from seafleet.clock import FixedClock
-from seafleet.db.engine import Database
+from seafleet.db.engine import Database, Transaction
+from seafleet.db.tables import account, condemned_blob, garbage_library, library, library_trash, object_
 from seafleet.store.contract import BlobStore
 from seafleet.store.local import LocalBlobs
 from seafleet.store.memory import MemoryBlobs
@@ -29,11 +31,23 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path, clock: FixedClock) -> 
     return LocalBlobs(tmp_path, clock)
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = Database.open(database_url)
+@pytest.fixture(scope="module")
+def module_database(module_database_url: str) -> Iterator[Database]:
+    opened = Database.open(module_database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def database(module_database: Database) -> Database:
+    """Each kind of database in turn, with nothing in the tables of the store and of the libraries."""
+
+    def work(tx: Transaction) -> None:
+        for table in (object_, condemned_blob, garbage_library, library_trash, library, account):
+            tx.execute(delete(table))
+
+    module_database.write(work)
+    return module_database
 
 
 @pytest.fixture
