@@ -408,11 +408,12 @@ def _observer(services: Services) -> Observer:
 def create_app(settings: Settings | None = None) -> Server:
     """Return the application, ready to serve; `uvicorn --factory seafleet.app:create_app` calls this.
 
-    Without `settings` they are loaded from the environment and the file. A password that is made up for the
-    first administrator is written to stderr, once.
+    Without `settings` they are loaded from the environment and the file, and logging is set up. A password
+    that is made up for the first administrator is written to stderr, once.
     """
-    settings = settings or Settings.load()
-    logs.configure(settings.log_level, settings.log_format)
+    if settings is None:
+        settings = Settings.load()
+        logs.configure(settings.log_level, settings.log_format)
     services = build_services(settings)
     made = first_start(services)
     if made is not None:

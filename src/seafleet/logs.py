@@ -1,13 +1,14 @@
 """Log lines: one event a line on stderr, as text for people or JSON for machines.
 
-Tokens and passwords are never part of an event; whoever logs a path masks it first.
+Tokens and passwords are never part of an event: whoever logs a path masks it first, and tracebacks come
+without the values of variables.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, Literal
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 
@@ -21,23 +22,24 @@ def wants_json(log_format: LogFormat) -> bool:
 
 def configure(level: str, log_format: LogFormat) -> None:
     """Send the program's events and its libraries' warnings to stderr, from `level` up."""
+    stream = cast("TextIO", _Stderr())
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    last = _json_processors() if wants_json(log_format) else [structlog.dev.ConsoleRenderer(colors=False)]
+    last = _json_processors() if wants_json(log_format) else _text_processors()
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     # Libraries tell of every connection and statement below this level.
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
@@ -45,9 +47,23 @@ def configure(level: str, log_format: LogFormat) -> None:
 
 def _json_processors() -> list[structlog.typing.Processor]:
     return [
-        structlog.processors.dict_tracebacks,
+        structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=False),
     ]
+
+
+def _text_processors() -> list[structlog.typing.Processor]:
+    return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
+
+
+class _Stderr:
+    """Whatever stderr is at the moment."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def logger(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seafleet import __version__
+from seafleet import __version__, logs
 from seafleet.cli.console import DataOption, ExitCode, fail, hand_down, say
 from seafleet.settings import Settings
 
@@ -37,6 +37,7 @@ def serve(
     """
     given = {"bind": bind, "workers": workers, "data": data}
     settings = Settings.load(**{name: value for name, value in given.items() if value is not None})
+    logs.configure(settings.log_level, settings.log_format)
     listener = _listen(settings)
     # uvicorn raises the signal that stopped it once more; by then everything is done.
     signal.signal(signal.SIGTERM, lambda *_: None)

@@ -70,7 +70,7 @@ class Application:
             await _send_answer(answer, request_id, receive, send, read=not scope_has_body(scope))
             self._observe(scope, _UNTOLD, answer.status, len(answer.body), started)
             return
-        scope["path_params"] = found.params
+        scope["path_params"], scope["operation"] = found.params, found.route.operation
         if found.route.stream:
             await self._stream(found, scope, receive, send, started)
         else:
