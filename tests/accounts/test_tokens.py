@@ -14,6 +14,7 @@ from seafleet.db.engine import Database
 from seafleet.devices.model import DeviceInfo, DevicePolicy
 from seafleet.errors import (
     AccountDisabled,
+    AccountNotFound,
     ClientForbidden,
     DeviceBlocked,
     DeviceWiped,
@@ -91,6 +92,20 @@ def test_a_token_of_a_disabled_account_is_refused(world: World) -> None:
     world.database.write(lambda tx: tx.execute(statement).rowcount)
     with pytest.raises(AccountDisabled):
         world.tokens.resolve(token)
+
+
+def test_an_account_that_was_switched_off_or_deleted_meanwhile_gets_no_token(world: World) -> None:
+    account = world.account()
+    world.accounts.set_active(account, False)
+    for issue in (
+        lambda: world.tokens.issue_plain(account),
+        lambda: world.tokens.connect(account, world.desktop()),
+    ):
+        with pytest.raises(AccountDisabled):
+            issue()
+    world.accounts.delete(account)
+    with pytest.raises(AccountNotFound):
+        world.tokens.issue_plain(account)
 
 
 # -- logging in on a device ----------------------------------------------------------------------------------

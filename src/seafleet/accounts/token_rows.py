@@ -52,6 +52,7 @@ RESOLVE: Final = (
 SEEN_FIELDS: Final = slice(7, 11)
 """Where `RESOLVE` has the time, address and versions of the last use."""
 
+IS_ACTIVE: Final = select(account.c.is_active).where(account.c.id == bindparam("account_id"))
 PLAIN_TOKEN: Final = select(api_token.c.id, api_token.c.sealed).where(
     api_token.c.account_id == bindparam("account_id"), _IS_PLAIN
 )

@@ -28,6 +28,7 @@ from seafleet.devices.rows import STATE_WIDTH, TOUCH_LINK, to_state
 from seafleet.devices.service import Devices, Owner, check_identity, client_family
 from seafleet.errors import (
     AccountDisabled,
+    AccountNotFound,
     ClientForbidden,
     DeviceBlocked,
     InvalidArgument,
@@ -106,7 +107,12 @@ class Tokens:
         """
         if not (account.is_staff or self._devices.policy.allow_unbound_tokens):
             raise DeviceBlocked("UNBOUND", SENTENCES["UNBOUND"])
-        return self._database.write(lambda tx: self._token_of(tx, account.id, None))
+
+        def work(tx: Transaction) -> str:
+            _check_active(tx, account)
+            return self._token_of(tx, account.id, None)
+
+        return self._database.write(work)
 
     def issue_device(self, account: Account, info: DeviceInfo) -> str:
         """Return the token of this account on this device: the same one at every login. See `connect`."""
@@ -127,6 +133,7 @@ class Tokens:
         owner = Owner(account.id, account.organization_id)
 
         def work(tx: Transaction) -> IssuedToken:
+            _check_active(tx, account)
             link = self._devices.connect(tx, owner, info)
             found = self._devices.verdict(link)
             raise_login_refusal(found)
@@ -296,12 +303,18 @@ class Tokens:
 
     def revoke_plain(self, account_id: int) -> None:
         """Delete the account's plain token."""
-        self._database.write(lambda tx: _run(tx, account_id))
+        parameters = {"account_id": account_id}
+        self._database.write(lambda tx: tx.execute(sql.DELETE_PLAIN, parameters).rowcount)
 
     def fingerprint(self, link_id: int) -> str:
         """Return 40 hex digits that name a link in lists and are no credential."""
         return self._secret.fingerprint("device-link", str(link_id))
 
 
-def _run(tx: Transaction, account_id: int) -> None:
-    tx.execute(sql.DELETE_PLAIN, {"account_id": account_id})
+def _check_active(tx: Transaction, account: Account) -> None:
+    """Refuse an account that was deleted or switched off since its password was found right."""
+    is_active = tx.execute(sql.IS_ACTIVE, {"account_id": account.id}).scalar_one_or_none()
+    if is_active is None:
+        raise AccountNotFound(account.email)
+    if not is_active:
+        raise AccountDisabled(account.email)
