@@ -29,6 +29,7 @@ EXTRAS = ROOT / "docs" / "api" / "extras.md"
 EXTRA_ROW = re.compile(r"^\|\s*`([^`]+)`\s*\|", re.MULTILINE)
 DECORATORS = ("route", "stream_route")
 PUBLIC_MARKERS = ("anyone", "bearer")
+FILE_SERVER = "/seafhttp"
 PLACEHOLDER = re.compile(r"\{[^}]*\}")
 
 
@@ -101,8 +102,11 @@ def read_extras(path: Path = EXTRAS) -> list[str]:
 
 
 def address(verb: str, pattern: str) -> tuple[str, str]:
-    """Answer a form of verb and path without names of placeholders, query and trailing slash."""
-    return verb, PLACEHOLDER.sub("{}", pattern.partition("?")[0]).rstrip("/")
+    """Answer a form of verb and path without names of placeholders, query and trailing slash.
+
+    The catalogs give the file server's paths below its own root.
+    """
+    return verb, PLACEHOLDER.sub("{}", pattern.partition("?")[0]).rstrip("/").removeprefix(FILE_SERVER)
 
 
 def problem(route: RouteLike, rule: str, text: str) -> Problem:

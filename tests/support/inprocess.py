@@ -1,4 +1,4 @@
-"""A real server in a thread of this process: requests go over sockets, and tests may look behind the scenes."""
+"""A real server in a thread of this process: requests go over sockets, and tests may look behind it."""
 
 from __future__ import annotations
 
