@@ -118,7 +118,9 @@ def set_columns(account_id: int, values: dict[str, Any]) -> Any:
 # --- what a new password or deactivation kills --------------------------------------------------------------
 
 # A token that carries a wipe mark opens nothing; it stays, so that the device still learns of the wipe.
-_WIPED_LINKS: Final = select(device_link.c.id).where(device_link.c.wiped_at.is_not(None))
+_WIPED_LINKS: Final = select(device_link.c.id).where(
+    device_link.c.account_id == bindparam("account_id"), device_link.c.wiped_at.is_not(None)
+)
 KILL_API_TOKENS: Final = delete(api_token).where(
     api_token.c.account_id == bindparam("account_id"),
     or_(api_token.c.device_link_id.is_(None), api_token.c.device_link_id.not_in(_WIPED_LINKS)),

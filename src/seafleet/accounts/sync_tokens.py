@@ -133,17 +133,29 @@ class SyncTokens:
         suspended or wiped device, AccountDisabled. What the account may do in the library is for `Access` to
         say.
         """
+        row = self._row(token, library_id)
+        device = to_state(row[-STATE_WIDTH:])
+        self._check_device(device)
+        if not row.is_active:
+            raise AccountDisabled(row.email)
+        return _grant(row, device)
+
+    def identify(self, token: str, library_id: str) -> SyncGrant:
+        """Return whom the token stands for, be device and account blocked or not: to note a refusal only.
+
+        Raises TokenNotFound.
+        """
+        row = self._row(token, library_id)
+        return _grant(row, to_state(row[-STATE_WIDTH:]))
+
+    def _row(self, token: str, library_id: str) -> Any:
         if _is_token(token) is None:
             raise TokenNotFound("sync")
         with self._database.read() as connection:
             row = connection.execute(sql.RESOLVE_SYNC, {"token_hash": hash_token(token)}).one_or_none()
         if row is None or row.library_id != library_id:
             raise TokenNotFound("sync")
-        device = to_state(row[-STATE_WIDTH:])
-        self._check_device(device)
-        if not row.is_active:
-            raise AccountDisabled(row.email)
-        return _grant(row, device)
+        return row
 
     def _check_device(self, device: DeviceState | None) -> None:
         """Raise DeviceBlocked for every refusal: the sync client knows nothing of wiping."""

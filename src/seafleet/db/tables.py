@@ -177,6 +177,8 @@ group = Table(
     Column("parent_group_id", _Id, nullable=False, server_default="0"),  # 0: none, -1: top department
     Column("organization_id", _Id, nullable=False, server_default="1"),
     Column("quota_bytes", BigInteger),
+    Index("group_name", "name"),
+    Index("group_parent", "parent_group_id"),
 )
 
 group_member = Table(
@@ -338,6 +340,7 @@ user_share = Table(
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("library_id", "from_account_id", "to_account_id"),
     Index("user_share_to", "to_account_id"),
+    Index("user_share_from", "from_account_id"),
 )
 
 group_share = Table(
@@ -349,6 +352,7 @@ group_share = Table(
     Column("permission", String(20), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Index("group_share_group", "group_id"),
+    Index("group_share_from", "from_account_id"),
 )
 
 public_share = Table(
@@ -358,6 +362,7 @@ public_share = Table(
     Column("organization_id", _Id, primary_key=True, server_default="1"),
     Column("permission", String(20), nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Index("public_share_organization", "organization_id"),
 )
 
 folder_user_permission = Table(
@@ -518,7 +523,7 @@ sync_token = Table(
     Column("sealed", LargeBinary, nullable=False),
     _library(),
     _account(),
-    Column("device_link_id", _Id, ForeignKey("device_link.id", ondelete="CASCADE")),
+    Column("device_link_id", _Id, ForeignKey("device_link.id", ondelete="CASCADE"), index=True),
     Column("created_at", BigInteger, nullable=False),
     Column("peer_id", String(40), index=True),
     Column("peer_name", String(255)),
@@ -536,6 +541,7 @@ pushed_generation = Table(
     _library(primary_key=True),
     Column("sync_token_id", _Id, ForeignKey("sync_token.id", ondelete="CASCADE"), primary_key=True),
     Column("generation", String(36), nullable=False),
+    Index("pushed_generation_token", "sync_token_id"),
 )
 
 device_error = Table(
