@@ -233,7 +233,9 @@ class Combiner:
         )
 
     def _quota(self, work: Workspace) -> int | None:
-        return self._quota_of(work.head.owner_id) if work.grows else None
+        if not work.grows or work.quota_exempt:
+            return None
+        return self._quota_of(work.head.owner_id)
 
     def _one_by_one(self, library_id: LibraryId, batch: Iterable[Job[Any]]) -> None:
         for job in batch:

@@ -114,10 +114,13 @@ class Effects:
     overwritten: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     moved: tuple[Relocation, ...] = ()
+    ignores_locks: bool = False
 
     @property
     def taken_away(self) -> tuple[str, ...]:
-        """Every path whose content is no longer there as it was."""
+        """Every path whose content is no longer there as it was, as far as locks are concerned."""
+        if self.ignores_locks:
+            return ()
         return (*self.overwritten, *self.removed, *(move.old_path for move in self.moved))
 
 

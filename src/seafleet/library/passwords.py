@@ -151,7 +151,7 @@ class Passwords:
 
         def task(work: Workspace) -> None:
             changed = with_password_hash(_encryption(work.head), work.head.library_id, password, algo, params)
-            work.guard(lambda tx: _drop_tokens(tx, library_id))
+            work.also(lambda tx: _drop_tokens(tx, library_id))
             _commit(work, author, descriptions.ADDED_PASSWORD_HASH, changed)
 
         self._libraries.run_task(library_id, task)

@@ -14,6 +14,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Final
 
+from seafleet import paths
 from seafleet.errors import CommitNotFound
 from seafleet.formats.commit import Commit
 from seafleet.ids import LibraryId, ObjectId
@@ -64,7 +65,7 @@ class Push:
             return PushOutcome(work.head.commit_id, work.head.root_id, merged=False, changed=False)
         if self.seen is not None:
             seen = self.seen
-            work.guard(lambda tx: require_kept(tx, seen))
+            work.also(lambda tx: require_kept(tx, seen))
         pushed = work.tools.commits.get(self.library_id, self.commit_id)
         older = _unknown_ancestors(work, pushed)
         base_id = (older[0] if older else pushed).parent_id
@@ -153,15 +154,31 @@ def merge_into_head(work: Workspace, author: Author, base_root: ObjectId, remote
     work.add(work.with_free_id(commit), author, (effects,))
 
 
-def effects_between(work: Workspace, old_root: ObjectId, new_root: ObjectId) -> Effects:
-    """Return what the step from one tree to another means to locks and records."""
-    changes = diff_trees(work.source, old_root, new_root)
+def effects_between(
+    work: Workspace,
+    old_root: ObjectId,
+    new_root: ObjectId,
+    *,
+    under: str = paths.ROOT,
+    ignores_locks: bool = False,
+) -> Effects:
+    """Return what the step from one tree, or folder at `under`, to another means to locks and records."""
+    changes = [_placed(change, under) for change in diff_trees(work.source, old_root, new_root)]
     return Effects(
         activities=tuple(map(_activity, changes[:ACTIVITIES_KEPT])),
         overwritten=_paths(changes, Status.MODIFIED),
         removed=_paths(changes, Status.DELETED, Status.DELETED_DIR),
         moved=tuple(Relocation(c.path, c.new_path) for c in changes if c.new_path is not None),
+        ignores_locks=ignores_locks,
     )
+
+
+def _placed(change: Change, under: str) -> Change:
+    """Return a change below a folder as one of the whole tree."""
+    if under == paths.ROOT:
+        return change
+    new_path = None if change.new_path is None else paths.join(under, change.new_path[1:])
+    return dataclasses.replace(change, path=paths.join(under, change.path[1:]), new_path=new_path)
 
 
 def _paths(changes: Iterable[Change], *statuses: Status) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ class Workspace:
         self._guards: list[Callable[[Transaction], None]] = []
         self._locks: dict[str, FileLock] | None = None
         self.needs_propagation = False
+        self.quota_exempt = False
         self._fresh = OverlaySource(tools.trees.source(head.store_id))
         self._open(head.root_id)
 
@@ -188,9 +189,9 @@ class Workspace:
         """Make stored commits part of the history without any of them being the head."""
         self._older.extend(commits)
 
-    def guard(self, check: Callable[[Transaction], None]) -> None:
-        """Have something checked in the transaction that moves the head."""
-        self._guards.append(check)
+    def also(self, action: Callable[[Transaction], None]) -> None:
+        """Have something checked or done in the transaction that moves the head."""
+        self._guards.append(action)
 
     def guard_everything(self) -> None:
         """Refuse to move the head if the store loses any object from now on."""
