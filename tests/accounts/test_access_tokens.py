@@ -11,7 +11,7 @@ from seafleet.access import Action
 from seafleet.accounts.access_tokens import LIFETIME_SECONDS, matches
 from seafleet.actor import SYSTEM, Actor, LinkScope
 from seafleet.db import tables
-from seafleet.errors import AccountDisabled, DeviceBlocked, OperationMismatch, TokenNotFound
+from seafleet.errors import AccountDisabled, DeviceBlocked, InvalidArgument, OperationMismatch, TokenNotFound
 from seafleet.ids import LibraryId
 from tests.support.world import World
 
@@ -73,6 +73,23 @@ def test_a_token_gives_back_what_it_was_made_with(world: World) -> None:
             '{"parent_dir": "/"}',
         )
         assert grant.actor == actor
+
+
+def test_what_goes_with_a_token_is_written_with_it_or_not_at_all(world: World) -> None:
+    actor, library_id = _library(world)
+    world.access_tokens.issue(
+        library_id,
+        "upload",
+        "{}",
+        actor,
+        also=lambda tx: world.audit.write(tx, "api:file:upload_link", actor),
+    )
+    assert world.count(tables.audit_event, actor=actor.email, tag="api:file:upload_link") == 1
+    with pytest.raises(InvalidArgument):
+        world.access_tokens.issue(
+            library_id, "upload", "{}", actor, also=lambda tx: world.audit.write(tx, "not a tag", actor)
+        )
+    assert world.count(tables.access_token, library_id=library_id) == 1
 
 
 def test_one_of_several_operations_is_enough(world: World) -> None:

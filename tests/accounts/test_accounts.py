@@ -173,6 +173,32 @@ def test_the_quota_comes_from_the_account_its_role_or_the_site(world: World) -> 
     assert world.accounts.quota(world.account()) == UNLIMITED
 
 
+def test_usage_is_what_the_library_package_says(world: World) -> None:
+    account = world.account()
+    assert world.accounts.usage(account) == 0
+    world.accounts._usage = lambda account_id: account_id * 10
+    assert world.accounts.usage(account) == account.id * 10
+
+
+def test_the_role_is_changed_without_touching_anything_else(world: World) -> None:
+    account = world.account(department="Lab")
+    changed = world.accounts.update(account, role="guest")
+    assert (changed.role, changed.department) == ("guest", "Lab")
+    assert world.accounts.update(changed) == changed
+
+
+def test_roles_know_their_names() -> None:
+    assert "guest" in Roles()
+    assert "intern" not in Roles()
+
+
+@pytest.mark.parametrize("text", ["mara", "a b@example.org"])
+def test_an_account_needs_an_address(world: World, text: str) -> None:
+    with pytest.raises(InvalidArgument) as raised:
+        world.accounts.create(text, PASSWORD)
+    assert raised.value.name == "email"
+
+
 def test_a_role_that_nobody_defined_has_the_rights_of_a_guest() -> None:
     role = Roles().of("intern")
     assert not role.can_add_repo
@@ -194,7 +220,7 @@ def test_options_are_kept_replaced_and_forgotten(world: World) -> None:
 
 def test_an_option_needs_a_key_that_fits(world: World) -> None:
     account = world.account()
-    for key in ("", "x" * 51):
+    for key in ("", "x" * 51, "\x00"):
         with pytest.raises(InvalidArgument):
             world.accounts.set_option(account.id, key, "1")
 

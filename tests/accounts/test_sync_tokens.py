@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import update
 
 from seafleet.accounts.sync_tokens import PEER_SECONDS
 from seafleet.actor import Actor
 from seafleet.db import tables
 from seafleet.devices.model import DevicePolicy
-from seafleet.errors import DeviceBlocked, InvalidArgument, LibraryNotFound, TokenNotFound
+from seafleet.errors import AccountDisabled, DeviceBlocked, InvalidArgument, LibraryNotFound, TokenNotFound
 from seafleet.ids import LibraryId
 from tests.support.world import World
 
@@ -82,6 +83,30 @@ def test_a_blocked_device_is_refused_and_may_go_on_when_it_is_active_again(world
     assert raised.value.status == state
     world.set_device(_device_of(actor), admin_state="ACTIVE")
     assert world.sync_tokens.resolve(token, library_id).library_id == library_id
+
+
+def test_whose_token_was_refused_can_be_told_for_the_books(world: World) -> None:
+    account = world.account()
+    _, actor = world.on_device(account)
+    library_id = world.library(account)
+    token = world.sync_tokens.issue(library_id, actor)
+    world.set_device(_device_of(actor), admin_state="LOST")
+    grant = world.sync_tokens.identify(token, library_id)
+    assert grant.actor.email == account.email
+    assert grant.actor.device is not None
+    assert grant.actor.device.admin_state == "LOST"
+    with pytest.raises(TokenNotFound):
+        world.sync_tokens.identify(token, world.library(account))
+
+
+def test_a_token_of_a_disabled_account_is_refused(world: World) -> None:
+    account = world.account()
+    library_id = world.library(account)
+    token = world.sync_tokens.issue(library_id, world.actor(account))
+    statement = update(tables.account).where(tables.account.c.id == account.id).values(is_active=False)
+    world.database.write(lambda tx: tx.execute(statement).rowcount)
+    with pytest.raises(AccountDisabled):
+        world.sync_tokens.resolve(token, library_id)
 
 
 def test_the_tokens_of_a_link_that_is_to_be_wiped_are_suspended(world: World) -> None:

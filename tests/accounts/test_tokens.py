@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import event, update
 
-from seafleet.accounts.model import GUEST_ROLE, Role, Roles
+from seafleet.accounts.model import GUEST_ROLE, Account, Role, Roles
 from seafleet.accounts.tokens import TOUCH_SECONDS
 from seafleet.db import tables
 from seafleet.db.engine import Database
@@ -138,6 +139,30 @@ def test_the_device_id_has_the_form_of_its_platform(
     with pytest.raises(InvalidArgument) as raised:
         world.tokens.issue_device(world.account(), info)
     assert raised.value.name == wrong
+
+
+@pytest.mark.parametrize("kind", ["plain", "device", "two accounts"])
+def test_simultaneous_first_logins_agree_on_token_and_device(world: World, kind: str) -> None:
+    accounts = [world.account() for _ in range(4)] if kind == "two accounts" else [world.account()] * 4
+    info, barrier, tokens = world.desktop(), threading.Barrier(4), []
+
+    def login(account: Account) -> None:
+        barrier.wait()
+        if kind == "plain":
+            tokens.append(world.tokens.issue_plain(account))
+        else:
+            tokens.append(world.tokens.issue_device(account, info))
+
+    threads = [threading.Thread(target=login, args=(account,)) for account in accounts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(tokens) == 4
+    assert len(set(tokens)) == len({account.id for account in accounts})
+    if kind != "plain":
+        devices = {world.tokens.resolve(token).actor.device for token in tokens}
+        assert len({device.device_id for device in devices if device}) == 1
 
 
 def test_names_and_versions_are_cut_and_renewed_at_login(world: World) -> None:
