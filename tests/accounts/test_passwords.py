@@ -6,7 +6,7 @@ import hashlib
 from typing import Literal
 
 import pytest
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 
 from seafleet.accounts.passwords import MAX_PASSWORD_BYTES, Passwords
 from tests.support.world import FAST
@@ -95,3 +95,8 @@ def test_a_wrong_password_costs_one_slow_verification_whatever_is_stored(stored:
     hasher = CountingHasher(time_cost=1, memory_cost=8, parallelism=1)
     assert not Passwords(hasher).verify(stored, "wrong")
     assert hasher.verified == 1
+
+
+def test_what_is_verified_for_unknown_names_costs_as_much_as_a_real_hash() -> None:
+    decoy, real = extract_parameters(FAST._decoy), extract_parameters(FORMS["argon2"])
+    assert decoy == real

@@ -17,10 +17,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from base64 import b64encode
 from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 
 from seafleet.secrets import equal
 
@@ -42,7 +44,7 @@ class Passwords:
         self._hasher = hasher or PasswordHasher()
         # Verified where there is nothing to verify, so that the time of an answer does not tell which names
         # exist.
-        self._decoy = self._hasher.hash("decoy")
+        self._decoy = _decoy(self._hasher)
 
     def hash(self, password: str) -> str:
         """Return what to store for a password."""
@@ -69,6 +71,13 @@ class Passwords:
             return self._hasher.verify(stored, secret)
         except (VerificationError, InvalidHashError):
             return False
+
+
+def _decoy(hasher: PasswordHasher) -> str:
+    """Return the text of a hash with the hasher's costs that no password fits; it costs nothing to make."""
+    salt, digest = (b64encode(bytes(n)).decode().rstrip("=") for n in (hasher.salt_len, hasher.hash_len))
+    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2{hasher.type.name.lower()}$v={ARGON2_VERSION}${costs}${salt}${digest}"
 
 
 def _encode(password: str) -> bytes:
