@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from seafleet.secrets import ServerSecret
     from seafleet.settings import Settings
     from seafleet.store.objects import ObjectStore
+    from seafleet.sync.service import Sync
     from seafleet.transfers.service import Transfers
 
 
@@ -51,6 +52,7 @@ class Services:
     access: Access
     throttle: Throttle
     transfers: Transfers
+    sync: Sync
     audit: Audit
     secret: ServerSecret
     random: RandomSource

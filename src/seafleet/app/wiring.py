@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from seafleet.settings import Settings
     from seafleet.store.contract import ReadLayer
     from seafleet.store.objects import ObjectStore
+    from seafleet.sync.service import Sync
     from seafleet.transfers.service import Transfers
 
 DATA_MODE: Final = 0o700
@@ -178,6 +179,19 @@ class Wiring:
             clock=self.clock,
             secret=self.secret,
             max_upload_bytes=self.settings.max_upload_bytes,
+        )
+
+    @cached_property
+    def sync(self) -> Sync:
+        """What sync clients are served with."""
+        from seafleet.sync.service import Sync
+
+        return Sync.build(
+            database=self.db,
+            libraries=self.libraries,
+            devices=self.devices,
+            clock=self.clock,
+            secret=self.secret,
         )
 
     # -- people and devices ----------------------------------------------------------------------------------

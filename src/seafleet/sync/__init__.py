@@ -1,0 +1,1 @@
+"""What sync clients need of the domain: listings, packs, pushes, polls and news. No HTTP here."""

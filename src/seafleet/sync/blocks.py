@@ -1,0 +1,71 @@
+"""Blocks that sync clients send: hashed and written while they arrive.
+
+Source: sync protocol §3, "PUT block"; storage format §8.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha1
+from typing import Final
+
+from seafleet.errors import FileTooLarge, HashMismatch, MalformedObject
+from seafleet.ids import ObjectId
+from seafleet.store.contract import NOUNS, BlobWriter, Kind
+from seafleet.store.objects import ObjectStore
+
+MAX_BLOCK_BYTES: Final = 64 << 20
+"""Larger blocks are refused. Clients cut files into at most 32 MiB, the usual ones into 10."""
+
+_NOUN: Final = NOUNS[Kind.BLOCK]
+
+
+class BlockReceiver:
+    """One large block that arrives in pieces. For one thread at a time; end it with `finish` or `abort`."""
+
+    def __init__(self, objects: ObjectStore, store_id: str, block_id: ObjectId) -> None:
+        self._objects = objects
+        self._store_id = store_id
+        self._block_id = block_id
+        self._hash = sha1(usedforsecurity=False)
+        self._small = bytearray()
+        self._writer: BlobWriter | None = None
+        self._size_bytes = 0
+
+    def write(self, data: bytes) -> None:
+        """Take the next piece. Raises FileTooLarge, StorageFailure; then `abort` is left."""
+        self._size_bytes += len(data)
+        if self._size_bytes > MAX_BLOCK_BYTES:
+            raise FileTooLarge(MAX_BLOCK_BYTES)
+        self._hash.update(data)
+        if self._writer is None:
+            if self._size_bytes <= self._objects.inline_block_bytes:
+                self._small += data
+                return
+            self._writer = self._objects.blobs.begin(self._store_id)
+            self._writer.write(bytes(self._small))
+        self._writer.write(data)
+
+    def finish(self) -> None:
+        """End the block; it is on disk on return.
+
+        Raises HashMismatch, MalformedObject when it is empty, StorageFailure, and CollectionRan when it was
+        removed at this very moment; then `abort` is left.
+        """
+        found = self._hash.hexdigest()
+        if not self._size_bytes:
+            raise MalformedObject(_NOUN, "empty")
+        if found != self._block_id:
+            raise HashMismatch(_NOUN, self._block_id, found)
+        if self._writer is None:
+            small = ((self._block_id, bytes(self._small)),)
+            self._objects.put(self._store_id, Kind.BLOCK, small, verify=False)
+            return
+        self._writer.complete(self._block_id)
+        self._writer.publish()
+        self._objects.blobs.settle(self._store_id, (self._block_id,))
+        self._objects.claim_blobs(self._store_id, (self._block_id,))
+
+    def abort(self) -> None:
+        """Give the block up: nothing of it stays. Does nothing after `finish`."""
+        if self._writer is not None:
+            self._writer.abort()
