@@ -40,6 +40,7 @@ LAYERS = {
     "web": SURFACES,
     "app": APP,
     "cli": CLI,
+    "__main__": CLI,
 }
 LAYER_NAMES = ("values", "formats", "db", "store", "library", "domains", "access", "surfaces", "app", "cli")
 

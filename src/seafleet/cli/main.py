@@ -49,7 +49,7 @@ app.command("version")(version.version)
 def main() -> None:
     """Run the command that the process was started with, and exit."""
     try:
-        app()
+        app(prog_name="seafleet")
     except SeafleetError as error:
         tell(f"seafleet: {error}")
         sys.exit(code_of(error))

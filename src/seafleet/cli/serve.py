@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from uvicorn import Config
 
 KEEP_ALIVE_SECONDS = 75
+BACKLOG = 2048
 FACTORY = "seafleet.app:create_app"
 
 
@@ -60,6 +61,8 @@ def _listen(settings: Settings) -> socket.socket:
             f"cannot listen on {settings.bind}: {error.strerror}. Is another server running there? "
             "Choose another port with --bind.",
         )
+    # From here on callers wait instead of being refused, so that the greeting is no empty promise.
+    listener.listen(BACKLOG)
     listener.set_inheritable(True)
     return listener
 

@@ -63,11 +63,11 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         started = time.perf_counter()
-        request_id = scope["request_id"] = next(self._ids)
+        scope["request_id"] = next(self._ids)
         found = self._router.match(scope["method"], scope["raw_path"])
         if not isinstance(found, Match):
             answer = self._unrouted(scope["method"], found)
-            await _send_answer(answer, request_id, receive, send, read=not scope_has_body(scope))
+            await _send_answer(answer, scope, receive, send, read=not scope_has_body(scope))
             self._observe(scope, _UNTOLD, answer.status, len(answer.body), started)
             return
         scope["path_params"], scope["operation"] = found.params, found.route.operation
@@ -97,7 +97,7 @@ class Application:
             answer = await pool.run(self._answer, request)
         else:
             answer = encode_reply(too_large().reply())
-        await _send_answer(answer, scope["request_id"], receive, send, read=drained)
+        await _send_answer(answer, scope, receive, send, read=drained)
         self._observe(scope, route, answer.status, len(answer.body), started)
 
     def _answer(self, request: ApiRequest) -> Encoded:
@@ -245,14 +245,16 @@ async def _read(lines: dict[bytes, bytes], receive: Receive, limit_bytes: int) -
     return b"".join(pieces), True
 
 
-async def _send_answer(answer: Encoded, request_id: str, receive: Receive, send: Send, *, read: bool) -> None:
-    headers = [*answer.headers, (b"x-request-id", request_id.encode())]
+async def _send_answer(answer: Encoded, scope: Scope, receive: Receive, send: Send, *, read: bool) -> None:
+    """Send an answer; `read` tells whether the request's body has been read to its end."""
+    headers = [*answer.headers, (b"x-request-id", scope["request_id"].encode())]
     if not read:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body, "more_body": not read})
     if not read:
-        await linger(receive)
+        if not any(name == b"expect" for name, _ in scope["headers"]):
+            await linger(receive)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
