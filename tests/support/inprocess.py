@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -79,6 +79,17 @@ class InProcessServer:
         """What the server works with."""
         return self.app.services
 
+    def settled(self) -> None:
+        """Return when no request is being worked on, here or in threads."""
+        self._wait(lambda: not self._server.server_state.tasks)
+
+    @staticmethod
+    def _wait(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _STOP_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.001)
+
     # -- people and libraries ----------------------------------------------------------------------------
 
     def account(self, **values: Any) -> Account:
@@ -137,17 +148,23 @@ class InProcessServer:
         """Send a request through a proper client."""
         return self.http.request(method, self.url + path, **options)
 
-    def raw(self, *pieces: bytes, end: bool = False) -> bytes:
+    def raw(self, *pieces: bytes, until: bytes | None = None) -> bytes:
         """Send bytes as they are, on a connection of their own; return all that comes back until it closes.
 
-        With `end` the sending side is shut down after the last piece.
+        With `until`, hang up as soon as that has come; an empty one hangs up when the request has begun.
         """
+        received = b""
         with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
             for piece in pieces:
                 connection.sendall(piece)
-            if end:
-                connection.shutdown(socket.SHUT_WR)
-            return b"".join(iter(lambda: connection.recv(65536), b""))
+            if until == b"":
+                self._wait(lambda: bool(self._server.server_state.tasks))
+            while until is None or until not in received:
+                data = connection.recv(65536)
+                if not data:
+                    break
+                received += data
+        return received
 
 
 def multipart(

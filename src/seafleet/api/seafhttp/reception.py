@@ -108,6 +108,7 @@ class Reception(ABC):
         try:
             self.admit()
             self.take(self.feed(body))
+            self.parser.finish()
             done = self.conclude()
             kept = True
         finally:
@@ -184,6 +185,7 @@ async def _stream(reception: Reception, begun: bytes, chunks: AsyncIterator[byte
             await line.put(reception.feed(begun))
         async for chunk in chunks:
             await line.put(reception.feed(chunk))
+        reception.parser.finish()
         await line.end()
 
 
