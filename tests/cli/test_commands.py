@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from seafleet import __version__, errors
 from seafleet.api.services import Services
 from seafleet.app import build_services, close_services
 from seafleet.cli.console import MEANINGS, ExitCode, code_of, show
+from seafleet.db import tables
 from seafleet.settings import Settings
 from tests.cli.conftest import Run
 from tools import cli_page
@@ -165,6 +167,30 @@ def test_libraries_are_listed_and_shown(run: Run, data: Path) -> None:
     table = run("library", "list", "--owner", ADMIN).out
     assert "Plans?" in table
     assert head.commit_id in run("library", "show", str(head.library_id)).out
+
+
+def test_good_libraries_verify_as_good(run: Run, data: Path) -> None:
+    services = open_data(data)
+    head = services.libraries.create(services.accounts.get_by_email(ADMIN).id, "Plans")
+    close_services(services)
+    done = run("verify")
+    assert done.code == ExitCode.DONE
+    assert done.out.startswith(f"{head.library_id}  good  ")
+    assert "Libraries verified: 1, damaged: 0." in done.err
+
+
+def test_damage_is_told_with_path_and_exit_code(run: Run, data: Path) -> None:
+    services = open_data(data)
+    head = services.libraries.create(services.accounts.get_by_email(ADMIN).id, "Plans")
+    statement = delete(tables.object_).where(tables.object_.c.object_id == head.commit_id)
+    services.db.write(lambda tx: tx.execute(statement).rowcount)
+    close_services(services)
+    done = run("verify", str(head.library_id), "--json")
+    assert done.code == ExitCode.DAMAGED
+    (report,) = json.loads(done.out)
+    assert report["good"] is False
+    assert report["findings"][0]["object_id"] == head.commit_id
+    assert "commit missing" in run("verify", "--quick").out
 
 
 # -- codes and page ---------------------------------------------------------------------------------------

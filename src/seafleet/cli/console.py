@@ -80,9 +80,19 @@ def code_of(error: errors.SeafleetError) -> ExitCode:
 
 
 def say(text: str) -> None:
-    """Print a line of result."""
-    sys.stdout.write(f"{text}\n")
+    """Print a line of result. What a terminal would obey is not let through: names come from anybody."""
+    sys.stdout.write("".join(_plain(character) for character in text) + "\n")
     sys.stdout.flush()
+
+
+def say_json(value: object) -> None:
+    """Print a value for scripts."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def _plain(character: str) -> str:
+    return character if character.isprintable() else "?"
 
 
 def tell(text: str) -> None:
@@ -100,7 +110,7 @@ def fail(code: ExitCode, sentence: str) -> NoReturn:
 def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, nothing: str) -> None:
     """Print rows as a table, or one JSON array; `nothing` is told on stderr when there are none."""
     if as_json:
-        say(json.dumps(list(rows), indent=2, ensure_ascii=False, default=str))
+        say_json(list(rows))
     elif not rows:
         tell(nothing)
     else:
@@ -110,7 +120,7 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, nothing: str) -> N
 def show_one(row: Mapping[str, Any], *, as_json: bool) -> None:
     """Print one thing, a line per field."""
     if as_json:
-        say(json.dumps(row, indent=2, ensure_ascii=False, default=str))
+        say_json(row)
         return
     width = max(map(len, row))
     for name, value in row.items():
@@ -118,10 +128,7 @@ def show_one(row: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    # What a terminal would obey must not come from the name of a library.
-    return "".join(character if character.isprintable() else "?" for character in str(value))
+    return str(value) if not isinstance(value, bool) else "yes" if value else "no"
 
 
 def _print_table(lines: Sequence[Sequence[str]]) -> None:

@@ -14,6 +14,7 @@ from seafleet.cli import (
     user_disable,
     user_list,
     user_passwd,
+    verify,
     version,
 )
 from seafleet.cli.console import ExitCode, code_of, tell
@@ -43,6 +44,7 @@ users.command("disable")(user_disable.disable)
 app.add_typer(libraries, name="library")
 libraries.command("list")(library_list.list_libraries)
 libraries.command("show")(library_show.show_library)
+app.command("verify")(verify.verify)
 app.command("version")(version.version)
 
 
