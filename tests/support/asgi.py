@@ -25,6 +25,10 @@ class Response:
     body: bytes = b""
     complete: bool = False
 
+    @property
+    def status_code(self) -> int:
+        return self.status
+
     def json(self) -> Any:
         return json.loads(self.body)
 
