@@ -69,6 +69,19 @@ def test_a_data_folder_that_cannot_be_made_is_a_storage_failure(tmp_path: Path) 
         create_app(Settings.load(data=tmp_path / "file" / "data"))
 
 
+def test_a_start_that_fails_half_way_leaves_no_database_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StorageFailure("no")
+
+    create_app(settings_for(tmp_path)).close()
+    monkeypatch.setattr("seafleet.library.history.History.__init__", fail)
+    with pytest.raises(StorageFailure):
+        create_app(settings_for(tmp_path))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("edits", "db"))]
+
+
 # -- watching ---------------------------------------------------------------------------------------------
 
 
@@ -186,6 +199,15 @@ def test_work_goes_on_when_nobody_waits_any_more() -> None:
     release.set()
     pool.close()
     assert done.is_set()
+
+
+def test_background_work_runs_at_once_when_it_is_asked_for() -> None:
+    ran, background = threading.Event(), Periodic()
+    nudge = background.add("work", 3600, ran.set)
+    background.start()
+    nudge()
+    assert ran.wait(10)
+    background.stop()
 
 
 def test_background_work_that_fails_is_logged_and_done_again(capsys: pytest.CaptureFixture[str]) -> None:

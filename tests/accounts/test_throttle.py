@@ -172,3 +172,13 @@ def test_old_windows_are_cleared_away(clock: FixedClock, database: Database) -> 
     counters.purge(clock.seconds + 300)
     with database.read() as connection:
         assert connection.execute(tables.throttle_window.select()).first() is None
+
+
+def test_cleaning_up_forgets_only_what_no_longer_counts(clock: FixedClock, counters: Counters) -> None:
+    throttle = Throttle(clock, counters, limits={"anon": 2})
+    assert _hits(throttle, "anon", "a", 9) == 2
+    throttle.purge()
+    assert _hits(throttle, "anon", "a", 9) == 0
+    clock.advance(180)
+    throttle.purge()
+    assert _hits(throttle, "anon", "a", 9) == 2

@@ -53,6 +53,10 @@ class Counters(Protocol):
         """
         ...
 
+    def purge(self, now: float) -> None:
+        """Forget what no longer counts."""
+        ...
+
 
 class Throttle:
     """Refuses what comes too often."""
@@ -85,6 +89,10 @@ class Throttle:
         if wait > 0:
             raise Throttled(scope, max(1, math.ceil(wait)))
 
+    def purge(self) -> None:
+        """Forget what no longer counts; to be called every few minutes."""
+        self._counters.purge(self._clock.now().timestamp())
+
     def _is_exempt(self, address: str) -> bool:
         try:
             parsed = ipaddress.ip_address(address)
@@ -115,6 +123,12 @@ class MemoryCounters:
                 return times[0] + WINDOW_SECONDS - now
             times.append(now)
             return 0.0
+
+    def purge(self, now: float) -> None:
+        """Forget keys whose last hit is more than a minute ago."""
+        with self._lock:
+            for key in [key for key, times in self._hits.items() if times[-1] <= now - WINDOW_SECONDS]:
+                del self._hits[key]
 
     def _make_room(self, now: float) -> None:
         """Forget the idle; if all are busy, the older half."""

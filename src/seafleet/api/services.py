@@ -20,11 +20,18 @@ if TYPE_CHECKING:
     from seafleet.devices.service import Devices
     from seafleet.files.stars import Stars
     from seafleet.ids import RandomSource
+    from seafleet.library.bin import LibraryBin
+    from seafleet.library.history import History
     from seafleet.library.locks import Locks
+    from seafleet.library.passwords import Passwords
     from seafleet.library.service import Libraries
+    from seafleet.library.sub_libraries import SubLibraries
+    from seafleet.library.trash import Trash
     from seafleet.library.trees import Trees
     from seafleet.secrets import ServerSecret
     from seafleet.settings import Settings
+    from seafleet.sharing.ownership import Ownership
+    from seafleet.sharing.publishing import Publishing
     from seafleet.store.objects import ObjectStore
     from seafleet.sync.service import Sync
     from seafleet.transfers.service import Transfers
@@ -40,6 +47,13 @@ class Services:
     objects: ObjectStore
     trees: Trees
     libraries: Libraries
+    history: History
+    trash: Trash
+    library_bin: LibraryBin
+    sub_libraries: SubLibraries
+    library_passwords: Passwords
+    ownership: Ownership
+    publishing: Publishing
     accounts: Accounts
     names: Names
     locks: Locks

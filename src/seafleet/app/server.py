@@ -13,7 +13,7 @@ from seafleet import logs
 from seafleet.api.kernel.application import Application
 from seafleet.api.kernel.books import AccessLog, Several
 from seafleet.api.registry import all_routes, all_surfaces
-from seafleet.app.threads import Periodic
+from seafleet.app.background import background_of
 from seafleet.app.wiring import build_services, close_services
 from seafleet.errors import AlreadyExists
 from seafleet.settings import Settings
@@ -28,7 +28,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-PURGE_SECONDS: Final = 300
 _PASSWORD_BYTES: Final = 12
 
 _log = logs.logger("app")
@@ -64,8 +63,7 @@ class Server:
         services.operations = frozenset(name for route in routes for name in route.operations)
         self.services = services
         self._application = Application(services, routes, all_surfaces(), _observer(services))
-        self._periodic = Periodic()
-        self._periodic.add("purge", PURGE_SECONDS, services.access_tokens.purge)
+        self._periodic = background_of(services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event: a request, or start and stop."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -73,33 +74,51 @@ def _settle(future: asyncio.Future[Any], result: object, error: BaseException | 
 
 
 class Periodic:
-    """Background work that is due again and again, in one thread."""
+    """Background work that is due again and again, each piece in a thread of its own."""
 
     def __init__(self) -> None:
-        self._tasks: list[tuple[str, float, Callable[[], object]]] = []
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._tasks: list[_Task] = []
+        self._stopped = False
 
-    def add(self, name: str, seconds: float, work: Callable[[], object]) -> None:
-        """Run `work` every so many seconds, the first time after the first interval."""
-        self._tasks.append((name, seconds, work))
+    def add(self, name: str, seconds: float, work: Callable[[], object]) -> Callable[[], None]:
+        """Run `work` every so many seconds, the first time after the first interval.
+
+        Returns a function that has it run at once, as soon as a run that is under way has ended.
+        """
+        task = _Task(name, seconds, work)
+        self._tasks.append(task)
+        return task.due.set
 
     def start(self) -> None:
-        """Begin, one thread for each piece of work."""
-        for name, seconds, work in self._tasks:
-            thread = threading.Thread(target=self._repeat, args=(name, seconds, work), name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        """Begin."""
+        for task in self._tasks:
+            task.thread = threading.Thread(target=self._repeat, args=(task,), name=task.name, daemon=True)
+            task.thread.start()
 
     def stop(self) -> None:
         """Let what runs finish, and begin nothing more."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        self._stopped = True
+        for task in self._tasks:
+            task.due.set()
+            if task.thread is not None:
+                task.thread.join()
 
-    def _repeat(self, name: str, seconds: float, work: Callable[[], object]) -> None:
-        while not self._stop.wait(seconds):
+    def _repeat(self, task: _Task) -> None:
+        while True:
+            task.due.wait(task.seconds)
+            task.due.clear()
+            if self._stopped:
+                return
             try:
-                work()
+                task.work()
             except Exception:
-                _log.exception("background work failed", work=name)
+                _log.exception("background work failed", work=task.name)
+
+
+@dataclass(slots=True)
+class _Task:
+    name: str
+    seconds: float
+    work: Callable[[], object]
+    due: threading.Event = field(default_factory=threading.Event)
+    thread: threading.Thread | None = None

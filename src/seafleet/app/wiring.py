@@ -25,11 +25,18 @@ if TYPE_CHECKING:
     from seafleet.db.engine import Database
     from seafleet.devices.service import Devices
     from seafleet.files.stars import Stars
+    from seafleet.library.bin import LibraryBin
+    from seafleet.library.history import History
     from seafleet.library.locks import Locks
+    from seafleet.library.passwords import Passwords
     from seafleet.library.service import Libraries
+    from seafleet.library.sub_libraries import SubLibraries
+    from seafleet.library.trash import Trash
     from seafleet.library.trees import Trees
     from seafleet.secrets import ServerSecret
     from seafleet.settings import Settings
+    from seafleet.sharing.ownership import Ownership
+    from seafleet.sharing.publishing import Publishing
     from seafleet.store.contract import ReadLayer
     from seafleet.store.objects import ObjectStore
     from seafleet.sync.service import Sync
@@ -45,6 +52,13 @@ class Wiring:
         self.settings = settings
         self.random = SystemRandom()
         self.operations: frozenset[str] = frozenset()
+
+    def abandon(self) -> None:
+        """Close what has been opened, when the rest could not be made."""
+        made = vars(self)
+        for name in ("libraries", "db"):
+            if name in made:
+                made[name].close()
 
     # -- ground ----------------------------------------------------------------------------------------------
 
@@ -150,6 +164,55 @@ class Wiring:
     def _quota_of(self, account_id: int) -> int | None:
         quota_bytes = self.accounts.quota(self.accounts.get(account_id))
         return None if quota_bytes < 0 else quota_bytes
+
+    @cached_property
+    def history(self) -> History:
+        """Commits and revisions of libraries."""
+        from seafleet.library.history import History
+
+        return History(self.libraries)
+
+    @cached_property
+    def trash(self) -> Trash:
+        """What was deleted inside of libraries."""
+        from seafleet.library.trash import Trash
+
+        return Trash(self.libraries, self.history)
+
+    @cached_property
+    def library_bin(self) -> LibraryBin:
+        """Libraries that were deleted."""
+        from seafleet.library.bin import LibraryBin
+
+        return LibraryBin(self.db, self.objects)
+
+    @cached_property
+    def sub_libraries(self) -> SubLibraries:
+        """Folders that are shown as libraries."""
+        from seafleet.library.sub_libraries import SubLibraries
+
+        return SubLibraries(self.libraries, self.history)
+
+    @cached_property
+    def library_passwords(self) -> Passwords:
+        """Passwords and unlocked keys of encrypted libraries."""
+        from seafleet.library.passwords import Passwords
+
+        return Passwords(self.libraries, self.secret)
+
+    @cached_property
+    def ownership(self) -> Ownership:
+        """Libraries given to somebody else."""
+        from seafleet.sharing.ownership import Ownership
+
+        return Ownership(self.db, self.clock, self.audit)
+
+    @cached_property
+    def publishing(self) -> Publishing:
+        """Libraries shared with everybody."""
+        from seafleet.sharing.publishing import Publishing
+
+        return Publishing(self.db, self.clock, self.audit)
 
     @cached_property
     def locks(self) -> Locks:
@@ -301,7 +364,11 @@ def build_services(settings: Settings) -> Services:
     """
     _make_data_folder(settings)
     wiring = Wiring(settings)
-    return Services(**{field.name: getattr(wiring, field.name) for field in fields(Services)})
+    try:
+        return Services(**{field.name: getattr(wiring, field.name) for field in fields(Services)})
+    except BaseException:
+        wiring.abandon()
+        raise
 
 
 def close_services(services: Services) -> None:

@@ -1,0 +1,45 @@
+"""What the server does by itself while it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from seafleet.app.threads import Periodic
+
+if TYPE_CHECKING:
+    from seafleet.api.services import Services
+    from seafleet.library.model import HeadChanged
+
+PURGE_SECONDS: Final = 300
+STEP_SECONDS: Final = 30.0
+"""How long a sub-library waits when another process made the change; our own are looked after at once."""
+
+_STEP_LIMIT: Final = 100
+
+
+def background_of(services: Services) -> Periodic:
+    """Return the work, not yet begun: remove what has expired, bring sub-libraries into step."""
+    work = Periodic()
+    work.add("purge", PURGE_SECONDS, lambda: purge(services))
+    bring_into_step = work.add("sub-libraries", STEP_SECONDS, lambda: step(services))
+
+    def head_changed(change: HeadChanged) -> None:
+        if change.needs_propagation:
+            bring_into_step()
+
+    services.libraries.listen(head_changed)
+    return work
+
+
+def purge(services: Services) -> None:
+    """Remove tokens, keys, locks and counters whose time is over."""
+    services.access_tokens.purge()
+    services.transfers.purge()
+    services.locks.purge()
+    services.throttle.purge()
+
+
+def step(services: Services) -> None:
+    """Bring sub-libraries into step until none waits, or those that do cannot be."""
+    while services.sub_libraries.run_pending(_STEP_LIMIT) == _STEP_LIMIT:
+        pass
