@@ -48,6 +48,7 @@ class ReachableLibrary(NamedTuple):
     library_id: str
     store_id: str
     name: str
+    description: str
     owner_email: str
     giver_email: str
     permission: str
@@ -95,6 +96,7 @@ def _block(way: Way, owner: Any, giver: Any, permission: Any, of_group: tuple[An
             library.c.id.label("library_id"),
             library.c.store_id,
             library.c.name,
+            library.c.description,
             owner.label("owner_email"),
             giver.label("giver_email"),
             permission.label("permission"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Final
 
 _MINUTE: Final = 60
@@ -19,12 +20,20 @@ def iso(moment: datetime | int, zone: tzinfo) -> str:
 
 def relative_html(moment: datetime | int, now: datetime, zone: tzinfo) -> str:
     """Return the HTML `<time>` element that old clients show: how long ago, with the full time as a hint."""
-    local = _local(moment, zone)
+    seconds = moment if isinstance(moment, int) else int(moment.timestamp())
+    start, local = _absolute_html(seconds, zone)
+    return f"{start}{ago(local, now)}</time>"
+
+
+@lru_cache(maxsize=4096)
+def _absolute_html(seconds: int, zone: tzinfo) -> tuple[str, datetime]:
+    """Return what does not depend on the present, which lists ask for again and again."""
+    local = _local(seconds, zone)
     title = format_datetime(local)
     day, rest = title.split(" ", 1)
     title = f"{day} {rest.removeprefix('0')}"
     plain = local.replace(tzinfo=None).isoformat(timespec="seconds")
-    return f'<time datetime="{plain}" is="relative-time" title="{title}" >{ago(local, now)}</time>'
+    return f'<time datetime="{plain}" is="relative-time" title="{title}" >', local
 
 
 def ago(moment: datetime, now: datetime) -> str:
