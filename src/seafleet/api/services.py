@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from seafleet.devices.service import Devices
     from seafleet.files.stars import Stars
     from seafleet.ids import RandomSource
+    from seafleet.jobs.runner import JobRunner
     from seafleet.library.bin import LibraryBin
     from seafleet.library.history import History
     from seafleet.library.locks import Locks
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from seafleet.sharing.publishing import Publishing
     from seafleet.store.objects import ObjectStore
     from seafleet.sync.service import Sync
+    from seafleet.transfers.copying import Copier
     from seafleet.transfers.service import Transfers
+    from seafleet.transfers.tasks import TransferTasks
 
 
 @dataclass(slots=True)
@@ -66,6 +69,9 @@ class Services:
     access: Access
     throttle: Throttle
     transfers: Transfers
+    copier: Copier
+    tasks: TransferTasks
+    jobs: JobRunner
     sync: Sync
     audit: Audit
     secret: ServerSecret

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from seafleet.db.engine import Database
     from seafleet.devices.service import Devices
     from seafleet.files.stars import Stars
+    from seafleet.jobs.runner import JobRunner
     from seafleet.library.bin import LibraryBin
     from seafleet.library.history import History
     from seafleet.library.locks import Locks
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
     from seafleet.store.contract import ReadLayer
     from seafleet.store.objects import ObjectStore
     from seafleet.sync.service import Sync
+    from seafleet.transfers.copying import Copier
     from seafleet.transfers.service import Transfers
+    from seafleet.transfers.tasks import TransferTasks
 
 DATA_MODE: Final = 0o700
 
@@ -245,6 +248,29 @@ class Wiring:
         )
 
     @cached_property
+    def copier(self) -> Copier:
+        """Copies and moves."""
+        from seafleet.transfers.copying import Copier
+
+        return Copier(
+            self.libraries, self.transfers.contents, self.transfers.keys, self.transfers.limits
+        )
+
+    @cached_property
+    def jobs(self) -> JobRunner:
+        """Threads for what goes on after the answer."""
+        from seafleet.jobs.runner import JobRunner
+
+        return JobRunner()
+
+    @cached_property
+    def tasks(self) -> TransferTasks:
+        """Copies and moves in the background."""
+        from seafleet.transfers.tasks import TransferTasks
+
+        return TransferTasks(self.db, self.clock, self.random, self.copier, self.jobs.start)
+
+    @cached_property
     def sync(self) -> Sync:
         """What sync clients are served with."""
         from seafleet.sync.service import Sync
@@ -373,6 +399,8 @@ def build_services(settings: Settings) -> Services:
 
 def close_services(services: Services) -> None:
     """Finish what runs in threads and what waits to be written, and close the database."""
+    services.tasks.close()
+    services.jobs.close()
     for pool in (services.api, services.io, services.auth):
         pool.close()
     services.libraries.close()
