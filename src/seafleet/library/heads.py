@@ -16,9 +16,10 @@ from typing import Final
 from sqlalchemy import bindparam, insert, or_, select, update
 
 from seafleet.db.engine import Transaction, upsert
-from seafleet.db.tables import activity, change_feed, commit_index, library, sub_library, sub_library_pending
+from seafleet.db.tables import activity, commit_index, library, sub_library, sub_library_pending
 from seafleet.errors import LibraryNotFound, QuotaExceeded
 from seafleet.formats.commit import Commit, encode
+from seafleet.library.feed import announce
 from seafleet.library.locks import read_locks, require_unlocked
 from seafleet.library.model import Activity, Author, Effects, Head, PendingObject
 from seafleet.library.relocation import forget_locks, relocate
@@ -61,7 +62,6 @@ _INDEX: Final = upsert(commit_index).on_conflict_do_nothing(
     index_elements=[commit_index.c.library_id, commit_index.c.commit_id]
 )
 _ACTIVITY: Final = insert(activity)
-_FEED: Final = insert(change_feed)
 _now = bindparam("now", type_=sub_library_pending.c.queued_at.type)
 _involved = or_(
     sub_library.c.origin_library_id == bindparam("library"), sub_library.c.library_id == bindparam("library")
@@ -148,12 +148,6 @@ def record_activity(
 ) -> None:
     """Note one thing that happened to a library."""
     tx.execute(_ACTIVITY, _activity_row(head, commit_id, op_user, what, now))
-
-
-def announce(tx: Transaction, kind: str, library_id: str, payload: object, now: int) -> None:
-    """Tell other workers of a change."""
-    row = {"kind": kind, "library_id": library_id, "payload": json.dumps(payload), "at": now}
-    tx.execute(_FEED, row)
 
 
 def _compare_and_set(tx: Transaction, move: HeadMove) -> None:

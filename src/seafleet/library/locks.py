@@ -18,8 +18,9 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, or_, select
 from seafleet import paths
 from seafleet.clock import Clock
 from seafleet.db.engine import Database, Transaction, upsert
-from seafleet.db.tables import account, file_lock, library_stamp
+from seafleet.db.tables import account, file_lock
 from seafleet.errors import FileLocked
+from seafleet.library.feed import mark_locks
 from seafleet.library.rows import moment, optional_moment, seconds
 
 _lock = file_lock.c
@@ -33,15 +34,13 @@ _ONE: Final = _LOCKS.where(_lock.path_hash == bindparam("hash"))
 _DROP: Final = delete(file_lock).where(
     _lock.library_id == bindparam("library"), _lock.path_hash == bindparam("hash")
 )
-_PURGE: Final = delete(file_lock).where(_lock.expires_at <= bindparam("now"))
+_PURGE: Final = (
+    delete(file_lock).where(_lock.expires_at <= bindparam("now")).returning(_lock.library_id, _lock.path)
+)
 _put = upsert(file_lock)
 _PUT: Final = _put.on_conflict_do_update(
     index_elements=[_lock.library_id, _lock.path_hash],
     set_={name: _put.excluded[name] for name in ("account_id", "locked_at", "expires_at")},
-)
-_stamp = upsert(library_stamp)
-_STAMP: Final = _stamp.on_conflict_do_update(
-    index_elements=[library_stamp.c.library_id], set_={"lock_stamp": _stamp.excluded.lock_stamp}
 )
 
 
@@ -100,7 +99,7 @@ class Locks:
             if account_id is not None and held.account_id != account_id:
                 raise FileLocked(path, held.holder_email)
             tx.execute(_DROP, _place(library_id, path))
-            self._mark(tx, library_id)
+            self._tell(tx, library_id, path, "unlocked", held.holder_email)
             return True
 
         return self._database.write(work)
@@ -108,7 +107,14 @@ class Locks:
     def purge(self) -> int:
         """Remove the rows of locks that have run out; return how many."""
         now = self._clock.timestamp()
-        return self._database.write(lambda tx: tx.execute(_PURGE, {"now": now}).rowcount)
+
+        def work(tx: Transaction) -> int:
+            ended = tx.execute(_PURGE, {"now": now}).all()
+            for library_id, path in ended:
+                self._tell(tx, library_id, path, "unlocked", "")
+            return len(ended)
+
+        return self._database.write(work)
 
     def _take(
         self,
@@ -132,18 +138,19 @@ class Locks:
             "expires_at": None if until is None else seconds(until),
         }
         tx.execute(_PUT, row)
-        self._mark(tx, library_id)
-        return _lock_of(tx.execute(_ONE, {**_place(library_id, path), "now": -1}).one())
+        taken = _lock_of(tx.execute(_ONE, {**_place(library_id, path), "now": -1}).one())
+        self._tell(tx, library_id, path, "locked", taken.holder_email)
+        return taken
 
     def _get(self, connection: Connection, library_id: str, path: str) -> FileLock | None:
         place = {**_place(library_id, path), "now": self._clock.timestamp()}
         row = connection.execute(_ONE, place).one_or_none()
         return None if row is None else _lock_of(row)
 
-    def _mark(self, tx: Transaction, library_id: str) -> None:
-        """Note the change for clients that ask whether locks changed since a time."""
-        row = {"library_id": library_id, "lock_stamp": self._clock.timestamp(), "permission_stamp": 0}
-        tx.execute(_STAMP, row)
+    def _tell(self, tx: Transaction, library_id: str, path: str, event: str, holder: str) -> None:
+        """Tell clients that a file was locked or unlocked."""
+        payload = {"path": path, "change_event": event, "lock_user": holder}
+        mark_locks(tx, library_id, payload, self._clock.timestamp())
 
 
 def read_locks(connection: Connection, library_id: str, now: int) -> dict[str, FileLock]:
