@@ -5,8 +5,8 @@ power cut leaves behind is decided by a seeded generator:
 
 * Data of a file is safe once ``fsync`` or ``fdatasync`` of that file returned. Of the writes and
   truncations since then any may be lost; a write may be torn at sectors, sectors arrive in any order, a
-  file may have grown without its data (zeros), and a sector on its way may hold garbage. Bytes beside a
-  written range keep their value.
+  file may have grown without its data (zeros), and a sector on its way may hold garbage, unless it is
+  overwritten with what it holds. Bytes beside a written range keep their value.
 * Names (created, renamed, deleted, made folders) are safe once ``fsync_folder`` of their folder returned; a
   rename across folders needs both. Until then any of them may be lost; a rename is never half done.
 
@@ -25,7 +25,9 @@ Use it like the ``os`` module (paths are absolute, ``open`` answers a descriptor
 ``disk.cut_at(n)`` cuts the power during the n-th changing operation from now: that operation and every
 later one raise ``PowerCut``. ``disk.crash(random.Random(seed))`` answers the disk that the next boot finds;
 it may be called again with other seeds, at any time. ``limit_bytes`` makes the disk full (ENOSPC),
-``fault`` injects any other error.
+``fault(operation, path)`` may answer any other error; operations are read, write, truncate, sync, create,
+mkdir, unlink, rmdir and rename. A sync that fails loses for good what it was to save, though the program
+still sees it, and later syncs succeed: Linux does so, too.
 """
 
 from __future__ import annotations
@@ -59,10 +61,10 @@ class Write:
 
 @dataclass(slots=True, eq=False)
 class File:
-    """`data` is what the program sees, `synced` what is safe; `pending` leads from the one to the other."""
+    """`data` is what the program sees, `synced` what is safe, `pending` what the next sync will save."""
 
     data: bytearray = field(default_factory=bytearray)
-    synced: bytes = b""
+    synced: bytearray = field(default_factory=bytearray)
     pending: list[Write] = field(default_factory=list)
 
 
@@ -123,6 +125,11 @@ class Disk:
             names = self._surviving_names(rng)
             return Disk(_boot(self._root, names, rng, {}))
 
+    def copy(self) -> Disk:
+        """Answer a disk that holds what this one shows, all of it safe."""
+        with self._lock:
+            return Disk(_copied(self._root))
+
     # --- files ----------------------------------------------------------------------------------------------
 
     def open(self, path: str, *, create: bool = False, exclusive: bool = False) -> int:
@@ -149,8 +156,8 @@ class Disk:
 
     def pread(self, descriptor: int, length: int, offset: int) -> bytes:
         """Read; shorter at the end of the file."""
-        self._check_power()
-        file = self._open[descriptor][1]
+        path, file = self._open[descriptor]
+        self._check("read", path)
         return bytes(file.data[offset : offset + length])
 
     def pwrite(self, descriptor: int, data: bytes | memoryview, offset: int) -> int:
@@ -174,8 +181,13 @@ class Disk:
         """Make the data and the size of a file safe; not its name."""
         path, file = self._open[descriptor]
         with self._lock:
-            self._syncing(path)
-            file.synced = bytes(file.data)
+            try:
+                self._syncing(path)
+            except OSError:
+                file.pending.clear()
+                raise
+            for write in file.pending:
+                _apply(file.synced, write)
             file.pending.clear()
 
     fdatasync = fsync
@@ -194,6 +206,10 @@ class Disk:
         """Answer a whole file."""
         self._check_power()
         return bytes(self._file(path).data)
+
+    def used_bytes(self) -> int:
+        """Answer the sizes of all files together."""
+        return sum(self.size(path) for path in self.walk())
 
     # --- names ----------------------------------------------------------------------------------------------
 
@@ -289,26 +305,23 @@ class Disk:
             raise PowerCut
 
     def _step(self, operation: str, path: str) -> bool:
-        self._check_power()
-        if self.fault is not None and (error := self.fault(operation, path)) is not None:
-            raise error
+        self._check(operation, path)
         self.operations += 1
         self.is_dead = self.operations == self._cut_at
         return self.is_dead
+
+    def _check(self, operation: str, path: str) -> None:
+        self._check_power()
+        if self.fault is not None and (error := self.fault(operation, path)) is not None:
+            raise error
 
     def _check_power(self) -> None:
         if self.is_dead:
             raise PowerCut
 
     def _check_space(self, grown: int, path: str) -> None:
-        if self.limit_bytes is not None and grown and self._used_bytes(self._root) + grown > self.limit_bytes:
+        if self.limit_bytes is not None and grown and self.used_bytes() + grown > self.limit_bytes:
             raise OSError(errno.ENOSPC, "no space left", path)
-
-    def _used_bytes(self, folder: Folder) -> int:
-        return sum(
-            len(node.data) if isinstance(node, File) else self._used_bytes(node)
-            for node in folder.names.values()
-        )
 
     def _create(self, folder: Folder, name: str, path: str) -> File:
         file = File()
@@ -384,8 +397,16 @@ def _boot_file(file: File, rng: random.Random) -> File:
     survival = _draw(rng, *Survival)
     data = bytearray(file.synced)
     for write in _choose(file.pending, survival, rng):
-        _apply(data, write, _torn(write, rng) if survival is Survival.SECTORS else None)
-    return File(data, bytes(data))
+        _apply(data, write, _torn(write, rng, data) if survival is Survival.SECTORS else None)
+    return File(data, data[:])
+
+
+def _copied(folder: Folder) -> Folder:
+    copy = Folder()
+    for name, node in folder.names.items():
+        copy.names[name] = _copied(node) if isinstance(node, Folder) else File(node.data[:], node.data[:])
+    copy.synced = dict(copy.names)
+    return copy
 
 
 def _draw(rng: random.Random, *ways: Survival) -> Survival:
@@ -410,15 +431,15 @@ class Piece:
     data: bytes
 
 
-def _torn(write: Write, rng: random.Random) -> list[Piece]:
-    """Answer the sectors that arrived, one in sixteen of them as garbage."""
+def _torn(write: Write, rng: random.Random, before: bytearray) -> list[Piece]:
+    """Answer the sectors that arrived, one in sixteen of those that change as garbage."""
     pieces = []
     start = write.offset
     end = write.offset + len(write.data)
     while start < end:
         stop = min(end, (start // SECTOR_BYTES + 1) * SECTOR_BYTES)
-        if rng.random() < 0.5:
-            data = write.data[start - write.offset : stop - write.offset]
+        data = write.data[start - write.offset : stop - write.offset]
+        if data != before[start:stop] and rng.random() < 0.5:
             pieces.append(Piece(start, rng.randbytes(stop - start) if rng.random() < 1 / 16 else data))
         start = stop
     return pieces

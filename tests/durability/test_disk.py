@@ -150,3 +150,19 @@ def test_the_same_seed_crashes_in_the_same_way() -> None:
     for number in range(16):
         disk.pwrite(descriptor, bytes([number]) * 512, number * 512)
     assert disk.crash(random.Random(7)).read("/a") == disk.crash(random.Random(7)).read("/a")
+
+
+def test_what_a_failed_sync_was_to_save_is_lost_even_if_the_next_one_succeeds() -> None:
+    disk = disk_with("/a", b"old")
+    descriptor = disk.open("/a")
+    disk.pwrite(descriptor, b"new", 0)
+    disk.fault = lambda operation, path: OSError("broken")
+    with pytest.raises(OSError, match="broken"):
+        disk.fsync(descriptor)
+    disk.fault = None
+    disk.fsync(descriptor)
+    assert disk.read("/a") == b"new"
+    assert set(outcomes(disk, "/a")) == {b"old"}
+    disk.pwrite(descriptor, b"new", 0)
+    disk.fsync(descriptor)
+    assert set(outcomes(disk, "/a")) == {b"new"}

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, TypeVar, cast
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_SECONDS: Final = 10.0
 _WAL_RETRY_SECONDS: Final = 0.01
+_LOG_PIECE_BYTES: Final = 1 << 20
 
 _EVERY_CONNECTION: Final = (
     "PRAGMA synchronous=FULL",  # a commit returns after the log is on the disk
@@ -51,11 +53,16 @@ class SqliteBackend:
 
     dialect: Literal["sqlite"] = "sqlite"
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, renew: Callable[[], None] | None = None) -> None:
+        """`renew` replaces `renew_log` where the log is no plain file."""
         if not url.database or url.database == ":memory:" or url.query.get("mode") == "memory":
             raise ValueError("SQLite needs a file: several connections share it")
-        if not url.query.get("uri"):
-            create_durably(Path(url.database))
+        path = Path(url.database).absolute()
+        is_plain = not url.query.get("uri")
+        if is_plain:
+            create_durably(path)
+        plain_renew = partial(renew_log, path.with_name(path.name + "-wal"))
+        self._renew_log = renew or (plain_renew if is_plain else lambda: None)
         self._engine = create_engine(
             url,
             poolclass=NullPool,
@@ -71,13 +78,12 @@ class SqliteBackend:
         self._leases: WeakSet[ReadLease] = WeakSet()
         self._leases_lock = threading.Lock()
         self._closed = False
-        self._writer = GroupCommitWriter(self._connect_writer, self._adopt_writer)
-        self._writer.start()
+        self._writer = GroupCommitWriter(self.connect_writer, self._adopt_writer)
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
         """Lend a connection inside a transaction that locks out other writers; commits at the end."""
-        with closing(self._connect(*_EVERY_CONNECTION, *_WRITER)) as connection:
+        with closing(self.connect_writer()) as connection:
             raw = raw_connection(connection)
             _use_wal(raw)
             raw.execute("BEGIN IMMEDIATE")
@@ -118,15 +124,30 @@ class SqliteBackend:
     def _connect(self, *pragmas: str) -> Connection:
         try:
             connection = self._engine.connect()
-            raw = raw_connection(connection)
+        except DBAPIError as error:
+            raise as_storage_failure(error) or error from error
+        try:
             for pragma in pragmas:
-                raw.execute(pragma)
-        except (DBAPIError, sqlite3.Error) as error:
+                raw_connection(connection).execute(pragma)
+        except sqlite3.Error as error:
+            connection.close()
             raise as_storage_failure(error) or error from error
         return connection
 
-    def _connect_writer(self) -> Connection:
-        return self._connect(*_EVERY_CONNECTION, *_WRITER)
+    def connect_writer(self) -> Connection:
+        """Open a connection that writes. Its user begins and ends transactions by hand."""
+        connection = self._connect(*_EVERY_CONNECTION, *_WRITER)
+        raw = raw_connection(connection)
+        try:
+            raw.execute("BEGIN IMMEDIATE")
+            self._renew_log()
+            raw.execute("ROLLBACK")
+        except (OSError, sqlite3.Error) as error:
+            connection.close()
+            raise as_storage_failure(error) or StorageFailure(
+                f"the log cannot be written: {error}"
+            ) from error
+        return connection
 
     def _connect_reader(self) -> Connection:
         return self._connect(*_EVERY_CONNECTION, *_READER)
@@ -255,3 +276,18 @@ def _try_wal(raw: sqlite3.Connection) -> bool:
         if error.sqlite_errorname.startswith("SQLITE_BUSY"):
             return False
         raise
+
+
+def renew_log(path: Path) -> None:
+    """Write the log at `path` once more, as it reads, and sync it; the caller keeps others from writing it.
+
+    If a sync failed before the database was opened anew, the system may show parts of the log that are not on
+    the disk, and later syncs will not save them: commits that follow them in the log would be lost with them.
+    """
+    if not path.exists():
+        return
+    with path.open("r+b", buffering=0) as log:
+        while data := log.read(_LOG_PIECE_BYTES):
+            log.seek(-len(data), os.SEEK_CUR)
+            log.write(data)
+        os.fsync(log.fileno())

@@ -57,8 +57,7 @@ class Pending(Generic[T]):
 class GroupCommitWriter:
     """Owns the one connection that writes.
 
-    `connect` opens it, again after every storage failure. `adopt` is told of each new connection, on the
-    writer's thread.
+    `connect` opens it, again when it broke. `adopt` is told of each new connection, on the writer's thread.
     """
 
     def __init__(
@@ -70,11 +69,7 @@ class GroupCommitWriter:
         self._queue: SimpleQueue[Pending[Any] | None] = SimpleQueue()
         self._lock = threading.Lock()  # nothing may be queued behind the end mark
         self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="db-writer", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread; without it, `run_batch` can be driven by hand."""
-        self._thread.start()
+        self._thread: threading.Thread | None = None  # started by the first work
 
     def submit(self, work: Work[T]) -> Future[T]:
         """Queue `work`; its result comes once the commit is on disk. Raises StorageFailure when closed."""
@@ -83,6 +78,9 @@ class GroupCommitWriter:
             if self._closed:
                 raise StorageFailure("the database is closed")
             self._queue.put(pending)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="db-writer", daemon=True)
+                self._thread.start()
         return pending.future
 
     def close(self) -> None:
@@ -91,7 +89,7 @@ class GroupCommitWriter:
             already, self._closed = self._closed, True
             if not already:
                 self._queue.put(None)
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join()
         self._disconnect()
 
@@ -99,9 +97,11 @@ class GroupCommitWriter:
         """Commit all of `works` in one transaction and settle every one; never raises.
 
         A work that fails takes back its own changes only. When the transaction itself fails, every work that
-        had not failed by itself gets a StorageFailure, and the connection is replaced.
+        had not failed by itself gets a StorageFailure.
         """
         batch = [pending for pending in works if pending.future.set_running_or_notify_cancel()]
+        if not batch:
+            return
         with Captured() as captured:
             self._transact(batch)
         if captured.error is not None:
@@ -153,7 +153,23 @@ class GroupCommitWriter:
         failure.__cause__ = error
         for pending in batch:
             pending.error = pending.error or failure
-        self._disconnect()
+        if not self._roll_back():
+            self._disconnect()
+
+    def _roll_back(self) -> bool:
+        """Tell whether the connection can go on.
+
+        It should, if at all possible: the commit may have failed while the log was synced, and then its
+        frames are complete for whoever opens the file anew, yet not on the disk. This connection knows that
+        they do not count, and its next commit overwrites them.
+        """
+        if self._connection is None:
+            return False
+        raw = cast(sqlite3.Connection, self._connection.connection.dbapi_connection)
+        with Captured() as captured:
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+        return captured.error is None
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
