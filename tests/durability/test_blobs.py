@@ -50,7 +50,7 @@ class Machine:
         self.acknowledged = acknowledged
         self.clock = FixedClock(1_700_000_000 + rng.randrange(100) * 3600)
         blobs = LocalBlobs("/data", self.clock, disk=BlobDisk(disk), rng=rng)
-        self.store = ObjectStore(database, blobs, clock=self.clock, inline_block_bytes=0)
+        self.store = ObjectStore(database, blobs, clock=self.clock, inline_block_bytes=0, sync_threads=0)
 
     def work(self, operations: int) -> None:
         for _ in range(operations):

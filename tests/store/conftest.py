@@ -66,4 +66,5 @@ def store(database: Database, tmp_path: Path, clock: FixedClock) -> ObjectStore:
 @pytest.fixture
 def quick_store(sqlite: Database, clock: FixedClock) -> ObjectStore:
     """Memory over SQLite."""
-    return ObjectStore(sqlite, MemoryBlobs(clock), clock=clock, inline_block_bytes=INLINE_BYTES)
+    blobs = MemoryBlobs(clock)
+    return ObjectStore(sqlite, blobs, clock=clock, inline_block_bytes=INLINE_BYTES, sync_threads=0)

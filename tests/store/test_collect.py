@@ -188,7 +188,9 @@ def test_a_store_whose_library_is_deleted_meanwhile_is_left_alone(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 def test_after_any_history_exactly_what_is_reachable_stays(sqlite: Database, data: st.DataObject) -> None:
     clock = FixedClock()
-    store = ObjectStore(sqlite, MemoryBlobs(clock), clock=clock, inline_block_bytes=INLINE_BYTES)
+    store = ObjectStore(
+        sqlite, MemoryBlobs(clock), clock=clock, inline_block_bytes=INLINE_BYTES, sync_threads=0
+    )
     library_id = LibraryId(f"{next(NUMBERS):08x}-0000-4000-8000-000000000000")
     sample, roots = SampleLibrary(store, library_id), LibraryRoots(store, KEEP_HEAD_ONLY)
     names, files = st.sampled_from("abc"), st.integers(0, 3).map(content)
@@ -248,7 +250,9 @@ class Interleaving:
 
 @pytest.fixture
 def hooked(sqlite: Database, tmp_path: Path, clock: FixedClock) -> ObjectStore:
-    return ObjectStore(sqlite, HookedBlobs(tmp_path, clock), clock=clock, inline_block_bytes=INLINE_BYTES)
+    return ObjectStore(
+        sqlite, HookedBlobs(tmp_path, clock), clock=clock, inline_block_bytes=INLINE_BYTES, sync_threads=0
+    )
 
 
 def hook_all(store: ObjectStore, hook: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 import tracemalloc
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,14 +41,12 @@ class FullDisk(RealDisk):
         super().write(handle, data)
 
 
-@pytest.fixture(params=["inline", "executor"])
+@pytest.fixture(params=[0, 2], ids=["waiting", "threads"])
 def local_store(
     request: pytest.FixtureRequest, sqlite: Database, tmp_path: Path, clock: FixedClock
-) -> Iterator[ObjectStore]:
-    with ThreadPoolExecutor(2) as pool:
-        executor = pool if request.param == "executor" else None
-        blobs = LocalBlobs(tmp_path, clock)
-        yield ObjectStore(sqlite, blobs, clock=clock, inline_block_bytes=100, executor=executor)
+) -> ObjectStore:
+    blobs = LocalBlobs(tmp_path, clock)
+    return ObjectStore(sqlite, blobs, clock=clock, inline_block_bytes=100, sync_threads=request.param)
 
 
 def content(size: int, seed: int = 0) -> bytes:

@@ -46,7 +46,7 @@ class IngestedFile:
 class FileIngest:
     """One file being received. Used by one thread at a time; end it with `finish` or `abort`.
 
-    If the object store has an executor, completed blocks are synced there while the next one arrives.
+    Completed blocks are synced by the object store's executor, if it has one, while the next one arrives.
     """
 
     def __init__(
@@ -83,9 +83,9 @@ class FileIngest:
         Raises StorageFailure, and CollectionRan if a block was found but removed at this moment: then nothing
         was acknowledged, and the file has to be sent again.
         """
-        if self._chunker.finish():
-            self._end_block()
         try:
+            if self._chunker.finish():
+                self._end_block(is_last=True)
             self._await_in_flight(0)
             for writer in self._large.values():
                 writer.publish()
@@ -108,7 +108,7 @@ class FileIngest:
             self._objects, self._store_id, self._cipher.encryptor() if self._cipher is not None else None
         )
 
-    def _end_block(self) -> None:
+    def _end_block(self, *, is_last: bool = False) -> None:
         block = self._block
         block_id = block.end()
         self._block = self._new_block()
@@ -119,10 +119,10 @@ class FileIngest:
             block.abort()
         else:
             self._large[block_id] = block.writer
-            self._complete(block.writer, block_id)
+            self._complete(block.writer, block_id, is_last=is_last)
 
-    def _complete(self, writer: BlobWriter, block_id: ObjectId) -> None:
-        executor = self._objects.executor
+    def _complete(self, writer: BlobWriter, block_id: ObjectId, *, is_last: bool) -> None:
+        executor = None if is_last else self._objects.executor
         if executor is None:
             writer.complete(block_id)
         else:

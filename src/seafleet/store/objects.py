@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import cached_property
 from hashlib import sha1
 from typing import Final
 
@@ -37,6 +38,7 @@ from seafleet.store.generation import Generation, read_generation
 from seafleet.store.rows import ObjectRows
 
 DEFAULT_INLINE_BLOCK_BYTES: Final = 64 << 10
+DEFAULT_SYNC_THREADS: Final = 4
 
 _UNSETTLED_SECONDS: Final = 600
 """So long after a blob got its name, its writer may be about to sync that."""
@@ -59,15 +61,22 @@ class ObjectStore:
         layers: Sequence[ReadLayer] = (),
         clock: Clock,
         inline_block_bytes: int = DEFAULT_INLINE_BLOCK_BYTES,
-        executor: Executor | None = None,
+        sync_threads: int = DEFAULT_SYNC_THREADS,
     ) -> None:
         self.database = database
         self.blobs = blobs
         self.layers = tuple(layers)
         self.clock = clock
         self.inline_block_bytes = inline_block_bytes
-        self.executor = executor
+        self._sync_threads = sync_threads
         self.rows = ObjectRows(database.dialect)
+
+    @cached_property
+    def executor(self) -> Executor | None:
+        """Where blocks are synced while more of their file arrives; None when each upload does it itself."""
+        if not self._sync_threads:
+            return None
+        return ThreadPoolExecutor(self._sync_threads, thread_name_prefix="blocks")
 
     # --- reading ------------------------------------------------------------------------------------------
 
