@@ -14,6 +14,7 @@ PURGE_SECONDS: Final = 300
 STEP_SECONDS: Final = 30.0
 """How long a sub-library waits when another process made the change; our own are looked after at once."""
 
+HEARTBEAT_SECONDS: Final = 5
 _STEP_LIMIT: Final = 100
 
 
@@ -21,6 +22,7 @@ def background_of(services: Services) -> Periodic:
     """Return the work, not yet begun: remove what has expired, bring sub-libraries into step."""
     work = Periodic()
     work.add("purge", PURGE_SECONDS, lambda: purge(services))
+    work.add("tasks", HEARTBEAT_SECONDS, services.tasks.renew)
     bring_into_step = work.add("sub-libraries", STEP_SECONDS, lambda: step(services))
 
     def head_changed(change: HeadChanged) -> None:
@@ -35,6 +37,7 @@ def purge(services: Services) -> None:
     """Remove tokens, keys, locks and counters whose time is over."""
     services.access_tokens.purge()
     services.transfers.purge()
+    services.tasks.purge()
     services.locks.purge()
     services.throttle.purge()
 

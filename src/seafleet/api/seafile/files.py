@@ -12,7 +12,6 @@ from urllib.parse import quote
 from seafleet import paths
 from seafleet.access import Action
 from seafleet.api.kernel import JSON_UTF8, ApiError, ApiRequest, Reply, route
-from seafleet.api.seafile.copying import Landed, move_or_copy
 from seafleet.api.seafile.file_links import revision_of
 from seafleet.api.seafile.listings import parent_listing
 from seafleet.api.seafile.places import (
@@ -30,15 +29,16 @@ from seafleet.errors import (
     FileLocked,
     FileNotFound,
     FolderNotFound,
-    InvalidArgument,
     InvalidId,
     InvalidName,
     InvalidPath,
     LibraryNotFound,
     NameUnchanged,
+    PasswordRequired,
 )
 from seafleet.ids import LibraryId
 from seafleet.library.edits import CreateFile, Delete, NewFile, Rename
+from seafleet.transfers.copying import Journey, Landed
 
 if TYPE_CHECKING:
     from seafleet.library.model import Edit, EditOutcome, Head
@@ -177,12 +177,13 @@ def _landed(request: ApiRequest, head: Head, path: str, target: Head, folder: st
     parent, name = paths.split(path)
     file_here(request, head, path, _FILE_GONE)
     try:
-        return move_or_copy(request, head, parent, [name], target, folder, keep=keep)[0]
+        journey = Journey(head, parent, (name,), target, folder, keep)
+        return request.services.copier.run(request.caller, author_of(request), journey)[0]
     except FileNotFound:
         raise ApiError(404, _FILE_GONE) from None
     except FolderNotFound:
         raise folder_missing(folder) from None
-    except InvalidArgument:
+    except PasswordRequired:
         raise ApiError(500, _ENCRYPTED) from None
 
 

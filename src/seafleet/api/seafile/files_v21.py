@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from seafleet import paths
 from seafleet.access import Action
 from seafleet.api.kernel import ApiError, ApiRequest, route
-from seafleet.api.seafile.copying import move_or_copy
 from seafleet.api.seafile.files import MAX_NAME_CHARACTERS, committed, lock_days
 from seafleet.api.seafile.places import (
+    author_of,
     entry_here,
     file_here,
     folder_here,
@@ -23,9 +23,10 @@ from seafleet.api.seafile.places import (
 )
 from seafleet.api.seafile.restoring import restore
 from seafleet.api.seafile.shapes.infos import file_info
-from seafleet.errors import FileLocked, FolderNotFound, InvalidArgument, InvalidId, InvalidName
+from seafleet.errors import FileLocked, FolderNotFound, InvalidId, InvalidName, PasswordRequired
 from seafleet.ids import LibraryId
 from seafleet.library.edits import CreateFile, Delete, NewFile, Placed, Rename
+from seafleet.transfers.copying import Journey
 
 if TYPE_CHECKING:
     from seafleet.formats.fs import Dirent
@@ -219,9 +220,10 @@ def _destination(request: ApiRequest, no_library: str) -> tuple[LibraryId, str]:
 def _landed(request: ApiRequest, head: Head, path: str, target: Head, folder: str, *, keep: bool) -> Json:
     parent, name = paths.split(path)
     try:
-        landed = move_or_copy(request, head, parent, [name], target, folder, keep=keep)[0]
+        journey = Journey(head, parent, (name,), target, folder, keep)
+        landed = request.services.copier.run(request.caller, author_of(request), journey)[0]
     except FolderNotFound:
         raise folder_missing(folder) from None
-    except InvalidArgument:
-        raise ApiError(403, "Please provide the password of both libraries first.") from None
+    except PasswordRequired:
+        raise ApiError(403, "Please provide password to view it.") from None
     return file_info(request, target, Placed(landed.path, landed.entry))
