@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from seafleet import paths
-from seafleet.errors import FileNotFound, FolderNotFound, NameUnchanged, NotFound
+from seafleet.errors import FileNotFound, FolderNotFound, InvalidPath, NameUnchanged, NotFound
 from seafleet.formats.fs import FILE_MODE, Dirent
 from seafleet.ids import ZERO_ID, ObjectId
 from seafleet.library import descriptions
@@ -394,7 +394,12 @@ def check_new(parent: str, name: str) -> None:
 
 
 def entry_of_kind(editor: TreeEditor, path: str, is_dir: bool | None) -> Dirent:
-    """Return the entry at `path`. Raises FileNotFound or FolderNotFound, as what was asked for."""
+    """Return the entry at `path`.
+
+    Raises FileNotFound or FolderNotFound, as what was asked for, and InvalidPath for the root.
+    """
+    if path == paths.ROOT:
+        raise InvalidPath(path, "the root itself cannot be changed")
     entry = editor.get(path)
     if entry is None or is_dir not in (None, entry.is_dir):
         missing: type[NotFound] = FolderNotFound if is_dir else FileNotFound
