@@ -21,7 +21,7 @@ from seafleet.formats.commit import Commit
 from seafleet.ids import LibraryId, ObjectId
 from seafleet.store.collect import Collector, CollectReport, Progress
 from seafleet.store.contract import BlobStat, Kind
-from seafleet.store.generation import require_same
+from seafleet.store.generation import require_kept, require_same
 from seafleet.store.history import KEEP_HEAD_ONLY
 from seafleet.store.local import LocalBlobs
 from seafleet.store.memory import MemoryBlobs
@@ -461,6 +461,28 @@ def test_a_writer_slower_than_the_grace_time_has_to_start_again(
     assert collect(store).removed_blocks == 2
     with pytest.raises(CollectionRan):
         sample.commit(root_id, seen)
+
+
+def test_a_gentle_collection_does_not_hide_a_harsh_one_before_it(
+    store: ObjectStore, clock: FixedClock
+) -> None:
+    sample = SampleLibrary(store, ORIGIN)
+    sample.save({"a": b"x"})
+    seen = store.generation(ORIGIN)
+    add_file(store, ORIGIN, content(1))
+    clock.advance(2)
+    assert collect(store, grace_seconds=0).removed_blocks == 2
+    add_file(store, ORIGIN, content(2))
+    clock.advance(DAY + 1)
+    with pytest.raises(CollectionRan):
+        store.database.write(lambda tx: require_kept(tx, seen))
+    between = store.generation(ORIGIN)
+    assert collect(store).removed_blocks == 2
+    with pytest.raises(CollectionRan):
+        store.database.write(lambda tx: require_kept(tx, seen))
+    store.database.write(lambda tx: require_kept(tx, between))
+    with pytest.raises(CollectionRan):
+        store.database.write(lambda tx: require_same(tx, between))
 
 
 def test_a_condemned_blob_counts_as_missing_until_it_comes_again(

@@ -9,15 +9,22 @@ from collections.abc import Callable
 import pytest
 
 from seafleet.clock import FixedClock
+from seafleet.db.engine import Database
 from seafleet.errors import HashMismatch, MalformedObject, ObjectMissing
 from seafleet.ids import ZERO_ID, ObjectId
-from seafleet.store.contract import Kind
+from seafleet.store.contract import BlobStore, Kind
 from seafleet.store.objects import ObjectStore
 from tests.store.conftest import INLINE_BYTES
 
 STORE = "11111111-1111-4111-8111-111111111111"
 OTHER = "22222222-2222-4222-8222-222222222222"
 ABSENT = ObjectId.of(b"never stored")
+
+
+@pytest.fixture
+def store(database: Database, blobs: BlobStore, clock: FixedClock) -> ObjectStore:
+    """Every kind of blob store over every kind of database."""
+    return ObjectStore(database, blobs, clock=clock, inline_block_bytes=INLINE_BYTES)
 
 
 def small_block(number: int = 0) -> tuple[ObjectId, bytes]:
@@ -168,6 +175,26 @@ def test_blocks_are_copied_to_another_store(store: ObjectStore) -> None:
     assert store.get_many(OTHER, Kind.BLOCK, ids) == dict([small_block(), large_block()])
     with pytest.raises(ObjectMissing):
         store.copy_blocks(STORE, OTHER, [ABSENT])
+
+
+def test_large_copies_go_through_memory_a_few_at_a_time(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = [(ObjectId.of(data), data) for data in (bytes([n]) * (3 << 20) for n in range(7))]
+    store.put(STORE, Kind.BLOCK, blocks)
+    monkeypatch.setattr(store.blobs, "copy", lambda source, target, name: False)
+    held: list[int] = []
+    get_many = store.get_many
+
+    def counted(store_id: str, kind: Kind, ids: list[ObjectId]) -> dict[ObjectId, bytes]:
+        found = get_many(store_id, kind, ids)
+        held.append(sum(map(len, found.values())))
+        return found
+
+    monkeypatch.setattr(store, "get_many", counted)
+    store.copy_blocks(STORE, OTHER, dict(blocks))
+    assert held == [9 << 20, 9 << 20, 3 << 20]
+    assert store.missing(OTHER, Kind.BLOCK, dict(blocks)) == []
 
 
 def test_the_commits_of_a_library_are_listed(store: ObjectStore) -> None:

@@ -35,7 +35,7 @@ from seafleet.ids import ZERO_ID, ObjectId
 from seafleet.store.condemned import rescue
 from seafleet.store.contract import NOUNS, RENEW_AFTER_SECONDS, BlobStore, Kind, ReadLayer
 from seafleet.store.generation import Generation, read_generation
-from seafleet.store.rows import ObjectRows
+from seafleet.store.rows import ObjectRows, batches
 
 DEFAULT_INLINE_BLOCK_BYTES: Final = 64 << 10
 DEFAULT_SYNC_THREADS: Final = 4
@@ -43,6 +43,7 @@ DEFAULT_SYNC_THREADS: Final = 4
 _UNSETTLED_SECONDS: Final = 600
 """So long after a blob got its name, its writer may be about to sync that."""
 _COPY_BATCH: Final = 32
+_COPY_BYTES: Final = 8 << 20
 
 
 class ObjectStore:
@@ -199,13 +200,12 @@ class ObjectStore:
 
     def copy(self, source_id: str, target_id: str, kind: Kind, ids: Iterable[ObjectId]) -> None:
         """Give another store the same objects, durable on return. Raises ObjectMissing."""
-        rest = iter(dict.fromkeys(ids))
-        while batch := list(itertools.islice(rest, _COPY_BATCH)):
-            wanted = self.missing(target_id, kind, batch)
-            if kind is Kind.BLOCK and wanted:
+        for some in batches(dict.fromkeys(ids)):
+            wanted = self.missing(target_id, kind, some)
+            if kind is Kind.BLOCK:
                 wanted = [name for name in wanted if not self.blobs.copy(source_id, target_id, name)]
-            if wanted:
-                self._copy_bytes(source_id, target_id, kind, wanted)
+            for few in self._by_size(source_id, kind, wanted):
+                self._copy_bytes(source_id, target_id, kind, few)
 
     def copy_blocks(self, source_id: str, target_id: str, ids: Iterable[ObjectId]) -> None:
         """Give another store the same blocks, durable on return. Raises ObjectMissing."""
@@ -299,6 +299,19 @@ class ObjectStore:
 
     def _rescue(self, store_id: str, ids: Iterable[ObjectId]) -> None:
         rescue(self.database, self.rows, store_id, ids)
+
+    def _by_size(self, store_id: str, kind: Kind, ids: Sequence[ObjectId]) -> Iterator[list[ObjectId]]:
+        """Yield the ids in groups that go into memory; blocks of unknown size are left to fail."""
+        sizes = self.block_sizes(store_id, ids) if kind is Kind.BLOCK else {}
+        group, group_bytes = list[ObjectId](), 0
+        for object_id in ids:
+            group.append(object_id)
+            group_bytes += sizes.get(object_id, _COPY_BYTES // _COPY_BATCH)
+            if group_bytes >= _COPY_BYTES:
+                yield group
+                group, group_bytes = [], 0
+        if group:
+            yield group
 
     def _copy_bytes(self, source_id: str, target_id: str, kind: Kind, ids: Sequence[ObjectId]) -> None:
         found = self.get_many(source_id, kind, ids)
