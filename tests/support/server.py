@@ -34,6 +34,7 @@ class RunningServer:
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     _admin: ApiClient | None = None
+    _clients: list[ApiClient] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -74,8 +75,10 @@ class RunningServer:
         return self.data.with_name(self.data.name + ".log")
 
     def stop(self) -> int:
-        """Ask the server to end, and return its exit code."""
+        """Ask the server to end, and return its exit code. Closes the clients' connections."""
         assert self.process is not None
+        for client in self._clients:
+            client.http.close()
         self.process.send_signal(signal.SIGTERM)
         try:
             return self.process.wait(_STOP_SECONDS)
@@ -115,6 +118,10 @@ class RunningServer:
         assert done.returncode == 0, done.stderr
         return ApiClient(self, email, PASSWORD)
 
+    def add(self, client: ApiClient) -> None:
+        """Have a client's connections closed with the server."""
+        self._clients.append(client)
+
     def _answers(self) -> bool:
         try:
             return httpx.get(f"{self.url}/api2/ping/", timeout=5).status_code == 200
@@ -130,6 +137,7 @@ class ApiClient:
         self.email = email
         self.password = password
         self.http = httpx.Client(base_url=server.url, timeout=120)
+        server.add(self)
         self.token = self._login() if token is None else token
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from seafleet import paths
 from seafleet.access import Action
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from seafleet.library.model import Head
 
 Json = dict[str, Any]
+
+_NOBODY: Final[Json] = {"modifier_email": "", "modifier_name": "", "modifier_contact_email": ""}
 
 
 def check_listing(request: ApiRequest) -> None:
@@ -58,6 +60,8 @@ def list_folder_v21(request: ApiRequest, head: Head, path: str) -> Reply:
     listed = _wanted(request, _shaped(request, shaper, path, folder))
     for shaped in listed:
         shaped["parent_dir"] = parent
+        if shaped["type"] == "dir":
+            shaped |= _NOBODY
     if (request.param("with_parents") or "").lower() == "true":
         listed = [*_parents(request, head, path, shaper), *listed]
     word = permission_word(request, head, path)

@@ -73,13 +73,7 @@ class EntryShaper:
         }
 
 
-_UNLOCKED: Json = {
-    "is_locked": False,
-    "lock_owner": "",
-    "lock_owner_name": "",
-    "lock_time": 0,
-    "locked_by_me": False,
-}
+_UNLOCKED: Json = {"is_locked": False}
 
 
 def folders_first(entries: Iterable[Dirent]) -> list[Dirent]:
