@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ class Threads:
             except BaseException as raised:
                 result, error = None, raised
             # The loop may be gone when a server is stopped while work runs: then nobody waits.
-            if not future.get_loop().is_closed():
+            with contextlib.suppress(RuntimeError):
                 future.get_loop().call_soon_threadsafe(_settle, future, result, error)
             del job, work, arguments, future, result, error
 

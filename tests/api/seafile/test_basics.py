@@ -51,7 +51,9 @@ def test_auth_ping_answers_the_holder_of_a_token(client: Client, token: str) -> 
 def test_server_info_tells_a_strict_version_and_only_features_that_are_served(
     client: Client, services: Services
 ) -> None:
-    info = client.get("/api2/server-info").json()
+    answer = client.get("/api2/server-info")
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    info = answer.json()
     assert [part.isdigit() for part in info["version"].split(".")] == [True] * 3
     assert info["features"][0] == "seafile-basic"
     assert ("file-search" in info["features"]) == ("search-files-in-libraries" in services.operations)

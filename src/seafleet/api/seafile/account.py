@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from seafleet.api.kernel import SESSION, ApiError, ApiRequest, Marker, route
+from seafleet.api.kernel import SESSION, TOKEN, ApiError, ApiRequest, Marker, route
 
 if TYPE_CHECKING:
     from seafleet.accounts.model import Account
@@ -16,7 +16,7 @@ MAX_NAME_LENGTH: Final = 64
 _DEFAULT_AVATAR: Final = "/media/avatars/default.png"
 
 
-@route("GET", "/api2/account/info/", operation="check-account-info", action=Marker.OWN_ACCOUNT, auth=SESSION)
+@route("GET", "/api2/account/info/", operation="check-account-info", action=Marker.OWN_ACCOUNT, auth=TOKEN)
 def account_info(request: ApiRequest) -> dict[str, Any]:
     """Tell the caller's usage, quota and names."""
     return _shape(request, _own_account(request))

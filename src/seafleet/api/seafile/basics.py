@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from seafleet.api.kernel import (
+    JSON_UTF8,
     PUBLIC,
     TOKEN,
     ApiError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _FEATURES: Final = {"seafile-pro": "lock-file", "file-search": "search-files-in-libraries"}
 _DEVICE_FIELDS: Final = ("platform", "device_id", "device_name")
+_NOTHING_MORE: Final = Reply({}, media_type=JSON_UTF8)
 _WRONG_DEVICE: Final = {"platform": "invalid platform", "device_id": "invalid device id"}
 _is_token = re.compile(r"[0-9a-f]{40}").fullmatch
 
@@ -52,14 +54,15 @@ def auth_ping(_request: ApiRequest) -> str:
 
 
 @route("GET", "/api2/server-info/", operation="server-info", action=Marker.ANYONE, auth=PUBLIC, throttle=None)
-def server_info(request: ApiRequest) -> dict[str, Any]:
+def server_info(request: ApiRequest) -> Reply:
     """Tell version and features, by which clients decide what they may ask for."""
     settings = request.services.settings
-    return {
+    info = {
         "version": settings.advertised_version,
         "features": _features(request.services.operations),
         "encrypted_library_version": settings.encrypted_library_version,
     }
+    return Reply(info, media_type=JSON_UTF8)
 
 
 def _features(operations: frozenset[str]) -> list[str]:
@@ -153,11 +156,11 @@ def _refused(error: DeviceBlocked) -> ReplyError:
     auth=TOKEN,
     allow_suspended=True,
 )
-def log_out(request: ApiRequest) -> dict[str, Any]:
+def log_out(request: ApiRequest) -> Reply:
     """End the token that was shown; with it go the device's sync tokens."""
     assert request.session is not None, "only tokens get here"
     request.services.tokens.revoke(request.session, request.client_ip)
-    return {}
+    return _NOTHING_MORE
 
 
 @route(
@@ -168,7 +171,7 @@ def log_out(request: ApiRequest) -> dict[str, Any]:
     auth=PUBLIC,
     throttle="anon",
 )
-def report_wiped(request: ApiRequest) -> dict[str, Any]:
+def report_wiped(request: ApiRequest) -> Reply:
     """Take a device's word that it removed what it held. Source: Seafile devices §3."""
     token = request.param("token") or ""
     if _is_token(token) is None:
@@ -179,4 +182,4 @@ def report_wiped(request: ApiRequest) -> dict[str, Any]:
         raise ApiError(404, f"token {token} not found.") from None
     except InvalidArgument:
         raise ApiError(400, "invalid device token") from None
-    return {}
+    return _NOTHING_MORE
