@@ -266,9 +266,7 @@ _KINDS: Final[tuple[tuple[re.Pattern[str], Callable[[Any], bool]], ...]] = tuple
 
 
 def _fits(value: Any, form: Any, values: Mapping[str, object]) -> bool:
-    if form == "":  # a text of which the catalog does not tell more
-        return isinstance(value, str)
-    if not isinstance(form, str):
+    if not isinstance(form, str) or form == "":
         return type(value) is type(form) and bool(value == form)
     if form.startswith("/") and "{" in form:
         return bool(value == form.format_map(values)) if values else _text(_wild(form))(value)

@@ -61,7 +61,7 @@ def list_folder_v21(request: ApiRequest, head: Head, path: str) -> Reply:
     for shaped in listed:
         shaped["parent_dir"] = parent
         if shaped["type"] == "dir":
-            shaped |= _NOBODY
+            shaped.update(_NOBODY)
     if (request.param("with_parents") or "").lower() == "true":
         listed = [*_parents(request, head, path, shaper), *listed]
     word = permission_word(request, head, path)
