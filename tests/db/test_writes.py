@@ -157,7 +157,7 @@ def test_times_and_sizes_need_no_more_than_64_bits_and_get_them(database: Databa
     assert tuple(found) == (2**62, -(2**62))
 
 
-# --- after the commit ---------------------------------------------------------------------------------------
+# --- after the commit ----------------------------------------------------------------------------------
 
 
 def test_actions_run_in_order_after_the_commit_and_before_the_write_returns(database: Database) -> None:
@@ -206,7 +206,7 @@ def test_an_error_in_an_action_is_logged_and_disturbs_nobody(
     assert "after-commit action failed" in caplog.text
 
 
-# --- misuse -------------------------------------------------------------------------------------------------
+# --- misuse ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["write", "submit"])

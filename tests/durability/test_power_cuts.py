@@ -29,7 +29,7 @@ from tests.durability.vfs import mounted, simulated_vfs
 
 URL = "sqlite:///file:/seafleet.db?vfs=simulated&uri=true"
 TESTS = 4
-SEEDS_PER_TEST = 75 * int(os.environ.get("SEAFLEET_POWER_CUTS", "1"))
+SEEDS_PER_TEST = 40 * int(os.environ.get("SEAFLEET_POWER_CUTS", "1"))
 LIVES = 4
 
 INSERT_OBJECT = insert(object_)
@@ -210,7 +210,7 @@ def test_every_acknowledged_transaction_survives_every_power_cut(
 def test_syncs_that_fail_take_no_acknowledged_transaction_with_them(
     new_disk: Disk, backend: SqliteBackend
 ) -> None:
-    lost = [seed for seed in range(80) if not survive(seed, new_disk.copy(), backend, sync_failures=0.1)]
+    lost = [seed for seed in range(40) if not survive(seed, new_disk.copy(), backend, sync_failures=0.1)]
     assert lost == []
 
 

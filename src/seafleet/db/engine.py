@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL, make_url
 
+from seafleet.db.failures import as_storage_failure
 from seafleet.db.migrations import migrate
 from seafleet.db.postgresql import PostgresqlBackend
 from seafleet.db.sqlite import SqliteBackend
@@ -72,8 +73,10 @@ class Database:
         try:
             with backend.migrating() as connection:
                 migrate(connection)
-        except BaseException:
+        except BaseException as error:
             backend.close()
+            if (failure := as_storage_failure(error)) is not None:
+                raise failure from error
             raise
         return cls(backend)
 

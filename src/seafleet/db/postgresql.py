@@ -246,7 +246,7 @@ class Lease:
 
 
 class OutcomeUnknown(StorageFailure):
-    """The connection broke during the commit: it may have happened."""
+    """The server or the connection failed during the commit: it may have happened."""
 
 
 class Attempts:
@@ -298,9 +298,9 @@ def _commit(raw: RawConnection) -> None:
     try:
         status = raw.execute("COMMIT").statusmessage
     except psycopg.Error as error:
-        if error.sqlstate:  # the server's word: it did not commit
+        if as_storage_failure(error) is None:  # the server's word: it did not commit
             raise
-        raise OutcomeUnknown(f"the connection broke during a commit: {error}") from error
+        raise OutcomeUnknown(f"the database failed during a commit: {error}") from error
     if status != "COMMIT":  # PostgreSQL answers ROLLBACK, and no error, to the commit of a failed transaction
         raise RuntimeError("a work went on after a failed statement; wrap what may fail in savepoint()")
 

@@ -250,7 +250,8 @@ def raw_connection(connection: Connection) -> sqlite3.Connection:
 def create_durably(path: Path) -> None:
     """Create an empty file, readable by its owner alone, and its folders; all of them survive a power cut."""
     missing = [folder for folder in path.parents if not folder.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     for folder in {path.parent, *(folder.parent for folder in missing)}:
         descriptor = os.open(folder, os.O_RDONLY)
