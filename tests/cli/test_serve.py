@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,6 +64,22 @@ class Process:
         return self.process.returncode, errors
 
 
+@pytest.fixture
+def start() -> Iterator[Callable[..., Process]]:
+    """Starts servers; those that a failed test leaves behind are killed."""
+    started: list[Process] = []
+
+    def begin(data: Path, *arguments: str, **settings: str) -> Process:
+        started.append(Process(data, *arguments, **settings))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        if each.process.poll() is None:
+            each.process.kill()
+            each.process.communicate()
+
+
 def read_all(connection: socket.socket) -> bytes:
     data = b""
     while chunk := connection.recv(65536):
@@ -111,12 +127,14 @@ def test_a_path_that_is_no_text_is_not_found(server: Process, path: str) -> None
     assert server.exchange(get(path)).startswith(b"HTTP/1.1 404 ")
 
 
-def test_forwarded_addresses_are_believed_from_nobody_unless_named(tmp_path: Path) -> None:
+def test_forwarded_addresses_are_believed_from_nobody_unless_named(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
     forwarded = get("/api2/account/info/", "X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https")
-    trusting = Process(tmp_path / "a", SEAFLEET_TRUSTED_PROXIES="127.0.0.1")
+    trusting = start(tmp_path / "a", SEAFLEET_TRUSTED_PROXIES="127.0.0.1")
     trusting.exchange(forwarded)
     assert '"client":"203.0.113.9"' in trusting.stop()[1]
-    careful = Process(tmp_path / "b")
+    careful = start(tmp_path / "b")
     careful.exchange(forwarded)
     assert "203.0.113.9" not in careful.stop()[1]
 
@@ -171,8 +189,8 @@ def test_a_port_that_is_taken_is_told_with_a_way_out(server: Process, tmp_path: 
     assert not (tmp_path / "seafleet-data").exists()
 
 
-def test_sigterm_lets_a_running_request_finish(tmp_path: Path) -> None:
-    server = Process(tmp_path / "data")
+def test_sigterm_lets_a_running_request_finish(start: Callable[..., Process], tmp_path: Path) -> None:
+    server = start(tmp_path / "data")
     body = b'{"username": "nobody@example.com", "password": "x"}'
     with server.connect() as connection:
         connection.sendall(
@@ -188,8 +206,8 @@ def test_sigterm_lets_a_running_request_finish(tmp_path: Path) -> None:
     assert "Traceback" not in errors
 
 
-def test_no_token_is_logged(tmp_path: Path) -> None:
-    server = Process(tmp_path / "data")
+def test_no_token_is_logged(start: Callable[..., Process], tmp_path: Path) -> None:
+    server = start(tmp_path / "data")
     token, library = "5d0c" * 10, "7460f7ac-a0ff-4585-8906-bb5a57d2e118"
     for path in (f"/seafhttp/files/{library}/a.txt", f"/nowhere/{token}/", f"/api2/ping/?token={token}"):
         server.exchange(get(path, f"Authorization: Token {token}"))
@@ -199,8 +217,10 @@ def test_no_token_is_logged(tmp_path: Path) -> None:
     assert library not in errors
 
 
-def test_several_workers_share_the_port_and_one_database(tmp_path: Path) -> None:
-    server = Process(tmp_path / "data", "--workers", "2")
+def test_several_workers_share_the_port_and_one_database(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
+    server = start(tmp_path / "data", "--workers", "2")
     form = f"username=admin%40example.com&password={_PASSWORD.replace(' ', '+')}".encode()
     login = (
         b"POST /api2/auth-token/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
