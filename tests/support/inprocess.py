@@ -44,7 +44,12 @@ class InProcessServer:
         listener = socket.create_server(("127.0.0.1", self.port))
         self.port = int(listener.getsockname()[1])
         config = uvicorn.Config(
-            self.app, loop="uvloop", http="httptools", ws="none", log_config=None, access_log=False
+            self.app,
+            loop="uvloop",
+            http="httptools",
+            ws="websockets-sansio",
+            log_config=None,
+            access_log=False,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name="test-server")

@@ -40,6 +40,7 @@ def purge(services: Services) -> None:
     services.tasks.purge()
     services.locks.purge()
     services.throttle.purge()
+    services.sync.purge()
 
 
 def step(services: Services) -> None:

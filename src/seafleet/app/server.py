@@ -13,6 +13,7 @@ from seafleet import logs
 from seafleet.api.kernel.application import Application
 from seafleet.api.kernel.books import AccessLog, Several
 from seafleet.api.registry import all_routes, all_surfaces
+from seafleet.api.sync.notifications import Notifications
 from seafleet.app.background import background_of
 from seafleet.app.wiring import build_services, close_services
 from seafleet.errors import AlreadyExists
@@ -63,6 +64,7 @@ class Server:
         services.operations = frozenset(name for route in routes for name in route.operations)
         self.services = services
         self._application = Application(services, routes, all_surfaces(), _observer(services))
+        self._notifications = Notifications(services)
         self._periodic = background_of(services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +74,7 @@ class Server:
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
+            await self._notifications(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False

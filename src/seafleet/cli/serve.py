@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_SECONDS = 75
 BACKLOG = 2048
+WS_MAX_BYTES = 1 << 20
 FACTORY = "seafleet.app:create_app"
 
 
@@ -74,7 +75,8 @@ def _config(settings: Settings, app: Any, **more: Any) -> Config:
         app,
         loop="uvloop",
         http="httptools",
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=WS_MAX_BYTES,
         lifespan="on",
         interface="asgi3",
         log_config=None,
