@@ -178,7 +178,7 @@ def test_what_is_not_there_is_told(site: Site) -> None:
     for absent in missing:
         with pytest.raises(errors.FileNotFound):
             absent()
-    nowhere: list[partial[object]] = [
+    nowhere: list[partial[Any]] = [
         partial(editor.put, "/x", file("g")),
         partial(editor.put, "/f", file("g")),
         partial(editor.remove, "/f/g"),

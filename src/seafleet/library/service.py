@@ -151,6 +151,14 @@ class Libraries:
         with self.database.read() as connection:
             return read_usage(connection, owner_id)
 
+    def email_of(self, account_id: int) -> str:
+        """Return the address of an account. Raises AccountNotFound."""
+        with self.database.read() as connection:
+            email = connection.execute(_EMAIL, {"account": account_id}).scalar()
+        if email is None:
+            raise AccountNotFound(account_id)
+        return str(email)
+
     # --- making
 
     def create(
@@ -176,7 +184,7 @@ class Libraries:
             encryption = new_encryption(new_id, password, self.random, enc_version=enc_version)
         elif encryption is not None:
             check_from_client(encryption, HIGHEST_ENC_VERSION)
-        owner_email = self._email(owner_id)
+        owner_email = self.email_of(owner_id)
         commit = Commit.make(
             library_id=new_id,
             root_id=ZERO_ID,
@@ -249,7 +257,7 @@ class Libraries:
 
     def set_owner(self, library_id: str, owner_id: int) -> None:
         """Give a library and its sub-libraries to another account. Raises AccountNotFound."""
-        self._email(owner_id)
+        self.email_of(owner_id)
         self._change(library_id, _SET_OWNER, {"store": library_id, "owner": owner_id})
 
     def set_history_limit(self, library_id: str, days: int | None) -> None:
@@ -284,13 +292,6 @@ class Libraries:
         insert_commit(tx, self.objects, commit)
         record_activity(tx, head, commit.commit_id, head.owner_email, Activity("create", "repo", "/"), now)
         announce(tx, LIBRARY_CHANGED, head.library_id, {}, now)
-
-    def _email(self, account_id: int) -> str:
-        with self.database.read() as connection:
-            email = connection.execute(_EMAIL, {"account": account_id}).scalar()
-        if email is None:
-            raise AccountNotFound(account_id)
-        return str(email)
 
 
 def new_head(commit: Commit, owner_id: int, owner_email: str, *, store_id: LibraryId | None = None) -> Head:
