@@ -193,7 +193,8 @@ def _store(tx: Transaction, objects: ObjectStore, move: HeadMove) -> None:
     for kind, found in by_kind.items():
         if found:
             objects.insert(tx, store_id, kind, dict(found).items())
-    texts = [(commit.commit_id, encode(commit)) for commit in commits if commit not in move.older_commits]
+    # What a client has stored already stays as it wrote it.
+    texts = [(commit.commit_id, encode(commit)) for commit in commits]
     objects.insert(tx, move.library_id, Kind.COMMIT, texts)
     tx.execute(_INDEX, [index_row(commit) for commit in commits])
 

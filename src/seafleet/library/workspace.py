@@ -186,7 +186,7 @@ class Workspace:
         )
 
     def add_older(self, commits: Iterable[Commit]) -> None:
-        """Make stored commits part of the history without any of them being the head."""
+        """Make commits part of the history without any of them being the head."""
         self._older.extend(commits)
 
     def also(self, action: Callable[[Transaction], None]) -> None:
