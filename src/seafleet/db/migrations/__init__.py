@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +21,7 @@ class Migration:
     apply: Callable[[Connection], None]
 
 
-MIGRATIONS: Final = (Migration(1, v0001_initial.apply),)
+MIGRATIONS: Final[tuple[Migration, ...]] = (Migration(1, v0001_initial.apply),)
 
 
 class SchemaTooNew(SeafleetError):
@@ -38,13 +38,13 @@ class SchemaTooNew(SeafleetError):
         self.known = known
 
 
-def migrate(connection: Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+def migrate(connection: Connection) -> None:
     """Bring the schema up to date. The caller holds the lock and the transaction. Raises SchemaTooNew."""
     present = current_version(connection)
-    known = migrations[-1].version
+    known = MIGRATIONS[-1].version
     if present > known:
         raise SchemaTooNew(present, known)
-    for migration in migrations:
+    for migration in MIGRATIONS:
         if migration.version > present:
             migration.apply(connection)
             connection.execute(insert(schema_version).values(version=migration.version))

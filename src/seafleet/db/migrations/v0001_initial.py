@@ -1,13 +1,19 @@
-"""The schema of the first release."""
+"""The schema of the first release, as it was then: one file of SQL for each kind of database."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert
+from importlib import resources
 
-from seafleet.db.tables import metadata, organization
+from sqlalchemy import Connection
+
+_ORGANIZATION = "INSERT INTO organization (name, runtime, created_at) VALUES ('Default', 'mfp', 0)"
 
 
 def apply(connection: Connection) -> None:
     """Create every table, and organization 1: the server itself, to which all belong who are in no other."""
-    metadata.create_all(connection, checkfirst=False)
-    connection.execute(insert(organization).values(name="Default", runtime="mfp", created_at=0))
+    name = f"v0001_{connection.dialect.name}.sql"
+    script = resources.files("seafleet.db.migrations").joinpath(name).read_text(encoding="utf-8")
+    for statement in script.split(";\n"):
+        if statement.strip():
+            connection.exec_driver_sql(statement)
+    connection.exec_driver_sql(_ORGANIZATION)

@@ -1,0 +1,632 @@
+CREATE TABLE account (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    email VARCHAR(255) NOT NULL,
+    password_hash VARCHAR(255),
+    source VARCHAR(20) DEFAULT 'db' NOT NULL,
+    is_staff BOOLEAN DEFAULT 0 NOT NULL,
+    is_active BOOLEAN DEFAULT 1 NOT NULL,
+    role VARCHAR(100) DEFAULT 'default' NOT NULL,
+    created_at_us BIGINT NOT NULL,
+    last_login_at BIGINT,
+    quota_bytes BIGINT,
+    name VARCHAR(255) DEFAULT '' NOT NULL,
+    contact_email VARCHAR(255),
+    login_id VARCHAR(225),
+    department VARCHAR(512) DEFAULT '' NOT NULL,
+    telephone VARCHAR(100) DEFAULT '' NOT NULL,
+    institution VARCHAR(255) DEFAULT '' NOT NULL,
+    note VARCHAR(256) DEFAULT '' NOT NULL,
+    reference_id VARCHAR(255),
+    organization_id INTEGER DEFAULT '1' NOT NULL,
+    UNIQUE (email),
+    UNIQUE (login_id),
+    UNIQUE (reference_id)
+);
+
+CREATE INDEX ix_account_contact_email ON account (contact_email);
+
+CREATE TABLE activity (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    op_type VARCHAR(20) NOT NULL,
+    obj_type VARCHAR(10) NOT NULL,
+    library_id VARCHAR(36) NOT NULL,
+    commit_id VARCHAR(40),
+    path TEXT NOT NULL,
+    op_user VARCHAR(255) NOT NULL,
+    detail TEXT NOT NULL,
+    at BIGINT NOT NULL
+);
+
+CREATE INDEX activity_library ON activity (library_id, at);
+
+CREATE INDEX ix_activity_at ON activity (at);
+
+CREATE TABLE audit_event (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    at BIGINT NOT NULL,
+    tag VARCHAR(64) NOT NULL,
+    actor VARCHAR(255) NOT NULL,
+    ip VARCHAR(128) DEFAULT '' NOT NULL,
+    device VARCHAR(255) DEFAULT '' NOT NULL,
+    library_id VARCHAR(36),
+    path TEXT DEFAULT '' NOT NULL,
+    detail TEXT DEFAULT '{}' NOT NULL
+);
+
+CREATE INDEX audit_event_actor ON audit_event (actor, id);
+
+CREATE INDEX audit_event_library ON audit_event (library_id, id);
+
+CREATE INDEX ix_audit_event_at ON audit_event (at);
+
+CREATE TABLE change_feed (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    kind VARCHAR(30) NOT NULL,
+    library_id VARCHAR(36),
+    payload TEXT NOT NULL,
+    at BIGINT NOT NULL
+);
+
+CREATE INDEX ix_change_feed_at ON change_feed (at);
+
+CREATE TABLE commit_index (
+    library_id VARCHAR(36) NOT NULL,
+    commit_id VARCHAR(40) NOT NULL,
+    parent_id VARCHAR(40),
+    second_parent_id VARCHAR(40),
+    root_id VARCHAR(40) NOT NULL,
+    creator_name TEXT DEFAULT '' NOT NULL,
+    description TEXT NOT NULL,
+    ctime BIGINT NOT NULL,
+    device_name TEXT,
+    client_version TEXT,
+    new_merge BOOLEAN DEFAULT 0 NOT NULL,
+    "conflict" BOOLEAN DEFAULT 0 NOT NULL,
+    PRIMARY KEY (library_id, commit_id)
+);
+
+CREATE INDEX commit_index_time ON commit_index (library_id, ctime);
+
+CREATE TABLE condemned_blob (
+    store_id VARCHAR(36) NOT NULL,
+    object_id VARCHAR(40) NOT NULL,
+    touched_before BIGINT NOT NULL,
+    PRIMARY KEY (store_id, object_id)
+);
+
+CREATE TABLE device_error (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    account_email VARCHAR(255) NOT NULL,
+    device_name VARCHAR(255) DEFAULT '' NOT NULL,
+    device_ip VARCHAR(128) DEFAULT '' NOT NULL,
+    client_version VARCHAR(255) DEFAULT '' NOT NULL,
+    peer_id VARCHAR(40) DEFAULT '' NOT NULL,
+    library_id VARCHAR(36) NOT NULL,
+    library_name VARCHAR(255) DEFAULT '' NOT NULL,
+    message VARCHAR(255) NOT NULL,
+    count INTEGER DEFAULT '1' NOT NULL,
+    at BIGINT NOT NULL,
+    UNIQUE (account_email, peer_id, library_id, message)
+);
+
+CREATE INDEX ix_device_error_at ON device_error (at);
+
+CREATE TABLE garbage_library (
+    library_id VARCHAR(36) NOT NULL,
+    store_id VARCHAR(36) NOT NULL,
+    PRIMARY KEY (library_id)
+);
+
+CREATE TABLE login_log (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER,
+    username VARCHAR(255) NOT NULL,
+    at BIGINT NOT NULL,
+    ip VARCHAR(128) NOT NULL,
+    success BOOLEAN NOT NULL,
+    via VARCHAR(20) NOT NULL
+);
+
+CREATE INDEX ix_login_log_at ON login_log (at);
+
+CREATE INDEX login_log_account ON login_log (account_id, at);
+
+CREATE INDEX login_log_username ON login_log (username, at);
+
+CREATE TABLE object (
+    store_id VARCHAR(36) NOT NULL,
+    kind INTEGER NOT NULL,
+    object_id VARCHAR(40) NOT NULL,
+    touched_at BIGINT NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (store_id, kind, object_id)
+);
+
+CREATE TABLE organization (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    name VARCHAR(255) NOT NULL,
+    runtime VARCHAR(64) NOT NULL,
+    created_at BIGINT NOT NULL,
+    UNIQUE (runtime)
+);
+
+CREATE TABLE schema_version (
+    version INTEGER NOT NULL,
+    PRIMARY KEY (version)
+);
+
+CREATE TABLE setting (
+    "key" VARCHAR(64) NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY ("key")
+);
+
+CREATE TABLE throttle_window (
+    "key" VARCHAR(120) NOT NULL,
+    window BIGINT NOT NULL,
+    hits BIGINT NOT NULL,
+    PRIMARY KEY ("key", window)
+);
+
+CREATE TABLE transfer_task (
+    id VARCHAR(36) NOT NULL,
+    kind VARCHAR(10) NOT NULL,
+    account_id INTEGER,
+    state VARCHAR(12) NOT NULL,
+    done BIGINT DEFAULT '0' NOT NULL,
+    total BIGINT DEFAULT '0' NOT NULL,
+    failed_reason TEXT DEFAULT '' NOT NULL,
+    cancel_requested BOOLEAN DEFAULT 0 NOT NULL,
+    arguments TEXT NOT NULL,
+    worker VARCHAR(64) DEFAULT '' NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_transfer_task_updated_at ON transfer_task (updated_at);
+
+CREATE TABLE account_option (
+    account_id INTEGER NOT NULL,
+    "key" VARCHAR(50) NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (account_id, "key"),
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+
+CREATE TABLE client_login_token (
+    token_hash VARCHAR(64) NOT NULL,
+    account_id INTEGER NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (token_hash),
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+
+CREATE TABLE device (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    uid VARCHAR(36) NOT NULL,
+    identifier VARCHAR(128) NOT NULL,
+    organization_id INTEGER DEFAULT '1' NOT NULL,
+    kind VARCHAR(20) DEFAULT 'managed' NOT NULL,
+    display_name VARCHAR(100) DEFAULT '' NOT NULL,
+    platform VARCHAR(20) DEFAULT 'other' NOT NULL,
+    approval VARCHAR(20) DEFAULT 'approved' NOT NULL,
+    admin_state VARCHAR(20) DEFAULT 'ACTIVE' NOT NULL,
+    expired BOOLEAN DEFAULT 0 NOT NULL,
+    posture VARCHAR(20) DEFAULT 'unreported' NOT NULL,
+    posture_issue VARCHAR(255) DEFAULT '' NOT NULL,
+    exempted_at BIGINT,
+    exempt_until BIGINT,
+    last_seen BIGINT,
+    last_ip VARCHAR(128) DEFAULT '' NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    removed_at BIGINT,
+    row_version BIGINT DEFAULT '1' NOT NULL,
+    UNIQUE (organization_id, identifier),
+    UNIQUE (uid),
+    FOREIGN KEY(organization_id) REFERENCES organization (id)
+);
+
+CREATE TABLE group_ (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    name VARCHAR(255) NOT NULL,
+    creator_email VARCHAR(255) NOT NULL,
+    owner_id INTEGER,
+    created_at_us BIGINT NOT NULL,
+    parent_group_id INTEGER DEFAULT '0' NOT NULL,
+    organization_id INTEGER DEFAULT '1' NOT NULL,
+    quota_bytes BIGINT,
+    FOREIGN KEY(owner_id) REFERENCES account (id) ON DELETE SET NULL
+);
+
+CREATE INDEX group_name ON group_ (name);
+
+CREATE INDEX group_parent ON group_ (parent_group_id);
+
+CREATE TABLE library (
+    id VARCHAR(36) NOT NULL,
+    store_id VARCHAR(36) NOT NULL,
+    name VARCHAR(255) NOT NULL,
+    description TEXT DEFAULT '' NOT NULL,
+    owner_id INTEGER NOT NULL,
+    organization_id INTEGER DEFAULT '1' NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    last_modifier VARCHAR(255) DEFAULT '' NOT NULL,
+    head_commit_id VARCHAR(40) NOT NULL,
+    root_id VARCHAR(40) NOT NULL,
+    size_bytes BIGINT DEFAULT '0' NOT NULL,
+    file_count BIGINT DEFAULT '0' NOT NULL,
+    version INTEGER DEFAULT '1' NOT NULL,
+    status INTEGER DEFAULT '0' NOT NULL,
+    is_damaged BOOLEAN DEFAULT 0 NOT NULL,
+    generation VARCHAR(36) DEFAULT '' NOT NULL,
+    encrypted BOOLEAN DEFAULT 0 NOT NULL,
+    enc_version INTEGER DEFAULT '0' NOT NULL,
+    magic VARCHAR(64) DEFAULT '' NOT NULL,
+    random_key VARCHAR(96) DEFAULT '' NOT NULL,
+    salt VARCHAR(64) DEFAULT '' NOT NULL,
+    pwd_hash VARCHAR(64) DEFAULT '' NOT NULL,
+    pwd_hash_algo VARCHAR(50) DEFAULT '' NOT NULL,
+    pwd_hash_params VARCHAR(100) DEFAULT '' NOT NULL,
+    history_limit_days INTEGER,
+    valid_since BIGINT,
+    PRIMARY KEY (id),
+    FOREIGN KEY(owner_id) REFERENCES account (id)
+);
+
+CREATE INDEX ix_library_owner_id ON library (owner_id);
+
+CREATE INDEX ix_library_store_id ON library (store_id);
+
+CREATE INDEX ix_library_updated_at ON library (updated_at);
+
+CREATE TABLE library_trash (
+    library_id VARCHAR(36) NOT NULL,
+    store_id VARCHAR(36) NOT NULL,
+    name VARCHAR(255) NOT NULL,
+    owner_id INTEGER,
+    owner_email VARCHAR(255) NOT NULL,
+    organization_id INTEGER DEFAULT '1' NOT NULL,
+    head_commit_id VARCHAR(40) NOT NULL,
+    size_bytes BIGINT NOT NULL,
+    encrypted BOOLEAN NOT NULL,
+    deleted_at BIGINT NOT NULL,
+    "row" TEXT NOT NULL,
+    PRIMARY KEY (library_id),
+    FOREIGN KEY(owner_id) REFERENCES account (id) ON DELETE SET NULL
+);
+
+CREATE INDEX ix_library_trash_deleted_at ON library_trash (deleted_at);
+
+CREATE INDEX ix_library_trash_owner_id ON library_trash (owner_id);
+
+CREATE TABLE access_token (
+    token_hash VARCHAR(64) NOT NULL,
+    library_id VARCHAR(36) NOT NULL,
+    operation VARCHAR(30) NOT NULL,
+    object TEXT NOT NULL,
+    account_id INTEGER,
+    account_email VARCHAR(255) NOT NULL,
+    device_link_id INTEGER,
+    api_token_id INTEGER,
+    share_link_token VARCHAR(100),
+    upload_link_token VARCHAR(100),
+    one_time BOOLEAN NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (token_hash),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_access_token_account_id ON access_token (account_id);
+
+CREATE INDEX ix_access_token_expires_at ON access_token (expires_at);
+
+CREATE TABLE device_alias (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    device_id INTEGER NOT NULL,
+    kind VARCHAR(20) NOT NULL,
+    platform VARCHAR(32) DEFAULT '' NOT NULL,
+    value VARCHAR(128) NOT NULL,
+    UNIQUE (device_id, kind, platform, value),
+    FOREIGN KEY(device_id) REFERENCES device (id) ON DELETE CASCADE
+);
+
+CREATE INDEX device_alias_value ON device_alias (value);
+
+CREATE TABLE device_link (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    device_id INTEGER NOT NULL,
+    account_id INTEGER NOT NULL,
+    platform VARCHAR(32) NOT NULL,
+    client_device_id VARCHAR(40) NOT NULL,
+    device_name VARCHAR(255) NOT NULL,
+    platform_version VARCHAR(255) DEFAULT '' NOT NULL,
+    client_version VARCHAR(255) DEFAULT '' NOT NULL,
+    app_status VARCHAR(20) DEFAULT 'ENABLED' NOT NULL,
+    last_accessed BIGINT NOT NULL,
+    last_login_ip VARCHAR(128) DEFAULT '' NOT NULL,
+    created_at BIGINT NOT NULL,
+    wiped_at BIGINT,
+    wipe_source VARCHAR(20),
+    UNIQUE (account_id, platform, client_device_id),
+    FOREIGN KEY(device_id) REFERENCES device (id) ON DELETE CASCADE,
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+
+CREATE INDEX device_link_client ON device_link (platform, client_device_id);
+
+CREATE INDEX device_link_seen ON device_link (platform, last_accessed);
+
+CREATE INDEX ix_device_link_device_id ON device_link (device_id);
+
+CREATE TABLE file_lock (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    library_id VARCHAR(36) NOT NULL,
+    path TEXT NOT NULL,
+    path_hash VARCHAR(64) NOT NULL,
+    account_id INTEGER NOT NULL,
+    locked_at BIGINT NOT NULL,
+    expires_at BIGINT,
+    UNIQUE (library_id, path_hash),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE,
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+
+CREATE TABLE folder_group_permission (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    library_id VARCHAR(36) NOT NULL,
+    path TEXT NOT NULL,
+    path_hash VARCHAR(64) NOT NULL,
+    group_id INTEGER NOT NULL,
+    permission VARCHAR(20) NOT NULL,
+    UNIQUE (library_id, path_hash, group_id),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE,
+    FOREIGN KEY(group_id) REFERENCES group_ (id) ON DELETE CASCADE
+);
+
+CREATE TABLE folder_user_permission (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    library_id VARCHAR(36) NOT NULL,
+    path TEXT NOT NULL,
+    path_hash VARCHAR(64) NOT NULL,
+    account_id INTEGER NOT NULL,
+    permission VARCHAR(20) NOT NULL,
+    UNIQUE (library_id, path_hash, account_id),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE,
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+
+CREATE TABLE group_member (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    group_id INTEGER NOT NULL,
+    account_id INTEGER NOT NULL,
+    is_admin BOOLEAN DEFAULT 0 NOT NULL,
+    joined_at BIGINT NOT NULL,
+    UNIQUE (group_id, account_id),
+    FOREIGN KEY(group_id) REFERENCES group_ (id) ON DELETE CASCADE,
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+
+CREATE INDEX group_member_account ON group_member (account_id);
+
+CREATE TABLE group_share (
+    library_id VARCHAR(36) NOT NULL,
+    group_id INTEGER NOT NULL,
+    from_account_id INTEGER NOT NULL,
+    permission VARCHAR(20) NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (library_id, group_id),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE,
+    FOREIGN KEY(group_id) REFERENCES group_ (id) ON DELETE CASCADE,
+    FOREIGN KEY(from_account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+
+CREATE INDEX group_share_from ON group_share (from_account_id);
+
+CREATE INDEX group_share_group ON group_share (group_id);
+
+CREATE TABLE library_stamp (
+    library_id VARCHAR(36) NOT NULL,
+    lock_stamp BIGINT DEFAULT '0' NOT NULL,
+    permission_stamp BIGINT DEFAULT '0' NOT NULL,
+    PRIMARY KEY (library_id),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE
+);
+
+CREATE TABLE library_unlock (
+    library_id VARCHAR(36) NOT NULL,
+    account_id INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (library_id, account_id),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE,
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_library_unlock_expires_at ON library_unlock (expires_at);
+
+CREATE TABLE public_share (
+    library_id VARCHAR(36) NOT NULL,
+    organization_id INTEGER DEFAULT '1' NOT NULL,
+    permission VARCHAR(20) NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (library_id, organization_id),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE
+);
+
+CREATE INDEX public_share_organization ON public_share (organization_id);
+
+CREATE TABLE share_link (
+    token VARCHAR(100) NOT NULL,
+    account_id INTEGER NOT NULL,
+    library_id VARCHAR(36) NOT NULL,
+    path TEXT NOT NULL,
+    path_hash VARCHAR(64) NOT NULL,
+    is_dir BOOLEAN NOT NULL,
+    created_at BIGINT NOT NULL,
+    view_count BIGINT DEFAULT '0' NOT NULL,
+    password_hash VARCHAR(255),
+    expires_at BIGINT,
+    permission VARCHAR(50) DEFAULT 'view_download' NOT NULL,
+    PRIMARY KEY (token),
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE
+);
+
+CREATE INDEX share_link_account ON share_link (account_id);
+
+CREATE INDEX share_link_path ON share_link (library_id, path_hash);
+
+CREATE TABLE snapshot_label (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    library_id VARCHAR(36) NOT NULL,
+    commit_id VARCHAR(40) NOT NULL,
+    name VARCHAR(255) NOT NULL,
+    account_id INTEGER NOT NULL,
+    created_at BIGINT NOT NULL,
+    UNIQUE (library_id, commit_id, name),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE,
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+
+CREATE TABLE starred_item (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    account_id INTEGER NOT NULL,
+    library_id VARCHAR(36) NOT NULL,
+    path TEXT NOT NULL,
+    path_hash VARCHAR(64) NOT NULL,
+    is_dir BOOLEAN NOT NULL,
+    UNIQUE (account_id, library_id, path_hash),
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE
+);
+
+CREATE INDEX starred_item_library ON starred_item (library_id);
+
+CREATE TABLE sub_library (
+    library_id VARCHAR(36) NOT NULL,
+    origin_library_id VARCHAR(36) NOT NULL,
+    path TEXT NOT NULL,
+    path_hash VARCHAR(64) NOT NULL,
+    base_commit_id VARCHAR(40) NOT NULL,
+    PRIMARY KEY (library_id),
+    UNIQUE (origin_library_id, path_hash),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE,
+    FOREIGN KEY(origin_library_id) REFERENCES library (id) ON DELETE CASCADE
+);
+
+CREATE TABLE sub_library_pending (
+    library_id VARCHAR(36) NOT NULL,
+    queued_at BIGINT NOT NULL,
+    PRIMARY KEY (library_id),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE
+);
+
+CREATE TABLE upload_link (
+    token VARCHAR(100) NOT NULL,
+    account_id INTEGER NOT NULL,
+    library_id VARCHAR(36) NOT NULL,
+    path TEXT NOT NULL,
+    path_hash VARCHAR(64) NOT NULL,
+    created_at BIGINT NOT NULL,
+    view_count BIGINT DEFAULT '0' NOT NULL,
+    password_hash VARCHAR(255),
+    expires_at BIGINT,
+    PRIMARY KEY (token),
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE
+);
+
+CREATE INDEX upload_link_account ON upload_link (account_id);
+
+CREATE INDEX upload_link_path ON upload_link (library_id, path_hash);
+
+CREATE TABLE upload_temp (
+    library_id VARCHAR(36) NOT NULL,
+    path_hash VARCHAR(64) NOT NULL,
+    path TEXT NOT NULL,
+    temp_name VARCHAR(64) NOT NULL,
+    total_bytes BIGINT NOT NULL,
+    received_bytes BIGINT NOT NULL,
+    account_email VARCHAR(255) NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (library_id, path_hash),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_upload_temp_updated_at ON upload_temp (updated_at);
+
+CREATE TABLE user_share (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    library_id VARCHAR(36) NOT NULL,
+    from_account_id INTEGER NOT NULL,
+    to_account_id INTEGER NOT NULL,
+    permission VARCHAR(20) NOT NULL,
+    created_at BIGINT NOT NULL,
+    UNIQUE (library_id, from_account_id, to_account_id),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE,
+    FOREIGN KEY(from_account_id) REFERENCES account (id) ON DELETE CASCADE,
+    FOREIGN KEY(to_account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+
+CREATE INDEX user_share_from ON user_share (from_account_id);
+
+CREATE INDEX user_share_to ON user_share (to_account_id);
+
+CREATE TABLE api_token (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    token_hash VARCHAR(64) NOT NULL,
+    sealed BLOB NOT NULL,
+    account_id INTEGER NOT NULL,
+    device_link_id INTEGER,
+    created_at BIGINT NOT NULL,
+    last_used_at BIGINT,
+    UNIQUE (token_hash),
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
+    UNIQUE (device_link_id),
+    FOREIGN KEY(device_link_id) REFERENCES device_link (id) ON DELETE CASCADE
+);
+
+CREATE INDEX api_token_account ON api_token (account_id);
+
+CREATE UNIQUE INDEX api_token_plain ON api_token (account_id) WHERE device_link_id IS NULL;
+
+CREATE TABLE sync_token (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    token_hash VARCHAR(64) NOT NULL,
+    sealed BLOB NOT NULL,
+    library_id VARCHAR(36) NOT NULL,
+    account_id INTEGER NOT NULL,
+    device_link_id INTEGER,
+    created_at BIGINT NOT NULL,
+    peer_id VARCHAR(40),
+    peer_name VARCHAR(255),
+    peer_ip VARCHAR(128),
+    client_version VARCHAR(255),
+    synced_at BIGINT,
+    UNIQUE (token_hash),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE,
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
+    FOREIGN KEY(device_link_id) REFERENCES device_link (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_sync_token_device_link_id ON sync_token (device_link_id);
+
+CREATE INDEX ix_sync_token_peer_id ON sync_token (peer_id);
+
+CREATE INDEX sync_token_account ON sync_token (account_id);
+
+CREATE INDEX sync_token_library ON sync_token (library_id, account_id);
+
+CREATE TABLE pushed_generation (
+    library_id VARCHAR(36) NOT NULL,
+    sync_token_id INTEGER NOT NULL,
+    generation VARCHAR(36) NOT NULL,
+    PRIMARY KEY (library_id, sync_token_id),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE,
+    FOREIGN KEY(sync_token_id) REFERENCES sync_token (id) ON DELETE CASCADE
+);
+
+CREATE INDEX pushed_generation_token ON pushed_generation (sync_token_id);

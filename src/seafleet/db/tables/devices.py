@@ -1,0 +1,130 @@
+"""Devices, their links to accounts, sync tokens, what went wrong on them."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+    false,
+)
+
+from seafleet.db.tables.columns import Id, account_key, library_key, metadata, serial
+
+# What an operator decided about a device, and what it said of itself. Links tie it to accounts.
+device = Table(
+    "device",
+    metadata,
+    serial(),
+    Column("uid", String(36), nullable=False, unique=True),
+    Column("identifier", String(128), nullable=False),
+    Column("organization_id", Id, ForeignKey("organization.id"), nullable=False, server_default="1"),
+    Column("kind", String(20), nullable=False, server_default="managed"),
+    Column("display_name", String(100), nullable=False, server_default=""),
+    Column("platform", String(20), nullable=False, server_default="other"),
+    Column("approval", String(20), nullable=False, server_default="approved"),
+    Column("admin_state", String(20), nullable=False, server_default="ACTIVE"),
+    Column("expired", Boolean, nullable=False, server_default=false()),
+    Column("posture", String(20), nullable=False, server_default="unreported"),
+    # Text of the first critical issue.
+    Column("posture_issue", String(255), nullable=False, server_default=""),
+    Column("exempted_at", BigInteger),  # null: no exemption
+    Column("exempt_until", BigInteger),  # null beside `exempted_at`: for ever
+    Column("last_seen", BigInteger),
+    Column("last_ip", String(128), nullable=False, server_default=""),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("removed_at", BigInteger),
+    Column("row_version", BigInteger, nullable=False, server_default="1"),
+    UniqueConstraint("organization_id", "identifier"),
+)
+
+# Names under which a device is known again although the link that brought them is gone: ids that its clients
+# chose.
+device_alias = Table(
+    "device_alias",
+    metadata,
+    serial(),
+    Column("device_id", Id, ForeignKey("device.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(20), nullable=False),  # client, hwid
+    Column("platform", String(32), nullable=False, server_default=""),
+    Column("value", String(128), nullable=False),
+    UniqueConstraint("device_id", "kind", "platform", "value"),
+    Index("device_alias_value", "value"),
+)
+
+device_link = Table(
+    "device_link",
+    metadata,
+    serial(),
+    Column("device_id", Id, ForeignKey("device.id", ondelete="CASCADE"), nullable=False, index=True),
+    account_key(),
+    Column("platform", String(32), nullable=False),
+    Column("client_device_id", String(40), nullable=False),
+    Column("device_name", String(255), nullable=False),
+    Column("platform_version", String(255), nullable=False, server_default=""),
+    Column("client_version", String(255), nullable=False, server_default=""),
+    Column("app_status", String(20), nullable=False, server_default="ENABLED"),
+    Column("last_accessed", BigInteger, nullable=False),
+    Column("last_login_ip", String(128), nullable=False, server_default=""),
+    Column("created_at", BigInteger, nullable=False),
+    Column("wiped_at", BigInteger),
+    Column("wipe_source", String(20)),
+    UniqueConstraint("account_id", "platform", "client_device_id"),
+    Index("device_link_client", "platform", "client_device_id"),
+    Index("device_link_seen", "platform", "last_accessed"),
+)
+
+# One library for one account, and the device whose API token obtained it. Sealed as `api_token.sealed` is.
+sync_token = Table(
+    "sync_token",
+    metadata,
+    serial(),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("sealed", LargeBinary, nullable=False),
+    library_key(),
+    account_key(),
+    Column("device_link_id", Id, ForeignKey("device_link.id", ondelete="CASCADE"), index=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("peer_id", String(40), index=True),
+    Column("peer_name", String(255)),
+    Column("peer_ip", String(128)),
+    Column("client_version", String(255)),
+    Column("synced_at", BigInteger),
+    Index("sync_token_account", "account_id"),
+    Index("sync_token_library", "library_id", "account_id"),
+)
+
+# The collection generation that a client saw when it pushed a commit, compared when it moves the head.
+pushed_generation = Table(
+    "pushed_generation",
+    metadata,
+    library_key(primary_key=True),
+    Column("sync_token_id", Id, ForeignKey("sync_token.id", ondelete="CASCADE"), primary_key=True),
+    Column("generation", String(36), nullable=False),
+    Index("pushed_generation_token", "sync_token_id"),
+)
+
+device_error = Table(
+    "device_error",
+    metadata,
+    serial(),
+    Column("account_email", String(255), nullable=False),
+    Column("device_name", String(255), nullable=False, server_default=""),
+    Column("device_ip", String(128), nullable=False, server_default=""),
+    Column("client_version", String(255), nullable=False, server_default=""),
+    Column("peer_id", String(40), nullable=False, server_default=""),
+    Column("library_id", String(36), nullable=False),
+    Column("library_name", String(255), nullable=False, server_default=""),
+    Column("message", String(255), nullable=False),
+    Column("count", Integer, nullable=False, server_default="1"),
+    Column("at", BigInteger, nullable=False, index=True),
+    UniqueConstraint("account_email", "peer_id", "library_id", "message"),
+)
