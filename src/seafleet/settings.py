@@ -200,6 +200,12 @@ class Settings(BaseSettings):
     encrypted_library_version: Literal[2, 3, 4] = Field(
         2, description="Encryption version of new encrypted libraries; clients are told it."
     )
+    allow_public_libraries: bool = Field(
+        True, description="Whether others than administrators may share libraries with everybody."
+    )
+    allow_history_limits: bool = Field(
+        True, description="Whether owners may set for how long their libraries keep history."
+    )
     feature_audit: bool = Field(True, description="Whether administrators may read the audit logs.")
     feature_device_errors: bool = Field(
         True, description="Whether administrators may read devices' sync errors."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from seafleet.access import Access
     from seafleet.accounts import AccessTokens, Accounts, LoginTickets, SyncTokens, Throttle, Tokens
+    from seafleet.accounts.default_library import DefaultLibraries
     from seafleet.accounts.names import Names
     from seafleet.activity.audit import Audit
     from seafleet.api.kernel.books import RequestMetrics
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from seafleet.files.stars import Stars
     from seafleet.ids import RandomSource
     from seafleet.jobs.runner import JobRunner
+    from seafleet.labels.service import Labels
     from seafleet.library.bin import LibraryBin
     from seafleet.library.history import History
     from seafleet.library.locks import Locks
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from seafleet.settings import Settings
     from seafleet.sharing.ownership import Ownership
     from seafleet.sharing.publishing import Publishing
+    from seafleet.sharing.shares import Shares
     from seafleet.store.objects import ObjectStore
     from seafleet.sync.service import Sync
     from seafleet.transfers.copying import Copier
@@ -57,10 +60,13 @@ class Services:
     library_passwords: Passwords
     ownership: Ownership
     publishing: Publishing
+    shares: Shares
+    default_libraries: DefaultLibraries
     accounts: Accounts
     names: Names
     locks: Locks
     stars: Stars
+    labels: Labels
     tokens: Tokens
     access_tokens: AccessTokens
     sync_tokens: SyncTokens

@@ -18,6 +18,7 @@ from seafleet.errors import StorageFailure
 if TYPE_CHECKING:
     from seafleet.access import Access
     from seafleet.accounts import AccessTokens, Accounts, LoginTickets, Roles, SyncTokens, Throttle, Tokens
+    from seafleet.accounts.default_library import DefaultLibraries
     from seafleet.accounts.names import Names
     from seafleet.activity.audit import Audit
     from seafleet.api.kernel.books import RequestMetrics
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from seafleet.devices.service import Devices
     from seafleet.files.stars import Stars
     from seafleet.jobs.runner import JobRunner
+    from seafleet.labels.service import Labels
     from seafleet.library.bin import LibraryBin
     from seafleet.library.history import History
     from seafleet.library.locks import Locks
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from seafleet.settings import Settings
     from seafleet.sharing.ownership import Ownership
     from seafleet.sharing.publishing import Publishing
+    from seafleet.sharing.shares import Shares
     from seafleet.store.contract import ReadLayer
     from seafleet.store.objects import ObjectStore
     from seafleet.sync.service import Sync
@@ -218,6 +221,20 @@ class Wiring:
         return Publishing(self.db, self.clock, self.audit)
 
     @cached_property
+    def shares(self) -> Shares:
+        """Libraries shared with accounts and groups."""
+        from seafleet.sharing.shares import Shares
+
+        return Shares(self.db, self.clock, self.audit)
+
+    @cached_property
+    def default_libraries(self) -> DefaultLibraries:
+        """The library that applications offer first."""
+        from seafleet.accounts.default_library import DefaultLibraries
+
+        return DefaultLibraries(self.libraries)
+
+    @cached_property
     def locks(self) -> Locks:
         """Locks on files."""
         from seafleet.library.locks import Locks
@@ -230,6 +247,13 @@ class Wiring:
         from seafleet.files.stars import Stars
 
         return Stars(self.db)
+
+    @cached_property
+    def labels(self) -> Labels:
+        """Snapshot labels."""
+        from seafleet.labels.service import Labels
+
+        return Labels(self.db, self.clock)
 
     @cached_property
     def transfers(self) -> Transfers:

@@ -12,7 +12,15 @@ from seafleet import paths
 from seafleet.access import Action
 from seafleet.api.kernel import JSON_UTF8, ApiError, ApiRequest, Marker, Reply, route
 from seafleet.api.seafile.library_passwords import NO_ACCESS, check_password, set_password
-from seafleet.api.seafile.places import LIBRARY_GONE, author_of, library_here, permission_word, require
+from seafleet.api.seafile.paging import whole
+from seafleet.api.seafile.places import (
+    LIBRARY_GONE,
+    author_of,
+    caller_id,
+    library_here,
+    permission_word,
+    require,
+)
 from seafleet.api.seafile.shapes import libraries as shapes
 from seafleet.api.seafile.shapes.download_info import download_info, with_sync_token
 from seafleet.api.seafile.shapes.times import iso
@@ -97,7 +105,7 @@ def library_info(request: ApiRequest) -> Json:
         is_own=head.owner_id == caller.account_id,
         permission=permission_word(request, head),
         modifier=services.names.one(head.last_modifier),
-        needs_password=not services.transfers.keys.is_unlocked(head, caller.account_id),
+        needs_password=not services.library_passwords.is_set(head, caller_id(request)),
     )
 
 
@@ -124,7 +132,7 @@ def library_info_v21(request: ApiRequest) -> Json:
         "is_admin": standing.manages,
         "is_virtual": head.is_sub_library,
         "has_been_shared_out": _is_shared(request, head),
-        "lib_need_decrypt": not services.transfers.keys.is_unlocked(head, caller.account_id),
+        "lib_need_decrypt": not services.library_passwords.is_set(head, caller_id(request)),
         "last_modified": iso(head.updated_at, services.settings.zone),
         "modifier_email": head.last_modifier,
         "modifier_name": modifier.name,
@@ -187,7 +195,7 @@ def create_with_password(request: ApiRequest, name: str) -> Head:
     if password is not None:
         require_encryption_allowed(request)
     return request.services.libraries.create(
-        _owner_id(request),
+        caller_id(request),
         name,
         request.param("desc") or "",
         password=password,
@@ -214,7 +222,7 @@ def _create_with_keys(request: ApiRequest, name: str, id_text: str) -> Head:
         if too_new:
             raise InvalidArgument("enc_version", "newer than this server makes")
         return request.services.libraries.create(
-            _owner_id(request),
+            caller_id(request),
             name,
             request.param("desc") or "",
             encryption=encryption,
@@ -227,7 +235,7 @@ def _create_with_keys(request: ApiRequest, name: str, id_text: str) -> Head:
 def _client_encryption(request: ApiRequest) -> Encryption:
     """Return the keys that a client sent. Raises ApiError (400) when they cannot be any."""
     try:
-        enc_version = int(request.param("enc_version") or "0")
+        enc_version = whole(request.param("enc_version") or "0")
     except ValueError:
         raise ApiError(400, "Invalid enc_version param.") from None
     magic, random_key = request.param("magic") or "", request.param("random_key") or ""
@@ -244,12 +252,6 @@ def _client_encryption(request: ApiRequest) -> Encryption:
         pwd_hash_algo=algo or None,
         pwd_hash_params=(request.param("pwd_hash_params") or None) if algo else None,
     )
-
-
-def _owner_id(request: ApiRequest) -> int:
-    account_id = request.caller.account_id
-    assert account_id is not None, "callers of the Web API have accounts"
-    return account_id
 
 
 # -- changing --------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from seafleet.access import Action
 from seafleet.api.kernel import ApiError, ApiRequest, Reply, route
-from seafleet.api.seafile.places import author_of, library_here, require
+from seafleet.api.seafile.places import author_of, caller_id, library_here, require
 from seafleet.errors import InvalidArgument, MalformedObject, WrongPassword
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def set_password(request: ApiRequest, head: Head) -> Reply:
     if not password:
         raise ApiError(440, "Library password is needed.")
     try:
-        _unlock(request, head, password)
+        request.services.library_passwords.set(head, caller_id(request), password)
     except WrongPassword:
         raise ApiError(400, "Incorrect password") from None
     except MalformedObject:  # the right password, but keys that a client made up
@@ -63,7 +63,7 @@ def set_password_v21(request: ApiRequest) -> dict[str, Any]:
     head = _encrypted_library(request)
     require(request, Action.READ, head)
     try:
-        _unlock(request, head, password)
+        request.services.library_passwords.set(head, caller_id(request), password)
     except WrongPassword:
         raise ApiError(400, "Wrong password") from None
     except MalformedObject:
@@ -105,9 +105,3 @@ def _encrypted_library(request: ApiRequest) -> Head:
     if not head.encrypted:
         raise ApiError(400, f"Library {head.library_id} is not encrypted.")
     return head
-
-
-def _unlock(request: ApiRequest, head: Head, password: str) -> None:
-    account_id = request.caller.account_id
-    assert account_id is not None, "callers of the Web API have accounts"
-    request.services.transfers.keys.unlock(head, account_id, password)

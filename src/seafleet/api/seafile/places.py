@@ -22,6 +22,13 @@ LIBRARY_GONE = "Library not found."
 DENIED = "Permission denied."
 
 
+def caller_id(request: ApiRequest) -> int:
+    """Return the caller's account; everybody who logs in to the Web API has one."""
+    account_id = request.caller.account_id
+    assert account_id is not None, "callers of the Web API have accounts"
+    return account_id
+
+
 def author_of(request: ApiRequest) -> Author:
     """Return the caller as the author of a change."""
     return Author(request.caller.email, ip=request.client_ip)

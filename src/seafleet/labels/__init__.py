@@ -1,0 +1,1 @@
+"""Snapshot labels: words that mark commits of libraries."""
