@@ -35,11 +35,12 @@ class InProcessServer:
         values = {"admin_password": "an administrator's", "access_log": False, "log_level": "error"}
         self.settings = Settings.load(data=data, **{**values, **settings})
         self.app: Server
-        self.http = httpx.Client(timeout=60)
+        self.http: httpx.Client
         self.port = 0
 
     def start(self) -> Self:
-        """Serve on a free port."""
+        """Serve on a free port, the same one after a stop."""
+        self.http = httpx.Client(timeout=60)
         self.app = create_app(self.settings)
         listener = socket.create_server(("127.0.0.1", self.port))
         self.port = int(listener.getsockname()[1])
@@ -63,6 +64,7 @@ class InProcessServer:
 
     def stop(self) -> None:
         """Stop serving and close the services."""
+        self.http.close()
         self._server.should_exit = True
         self._thread.join(_STOP_SECONDS)
         assert not self._thread.is_alive(), "the server did not stop"
@@ -72,7 +74,6 @@ class InProcessServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        self.http.close()
 
     @property
     def url(self) -> str:

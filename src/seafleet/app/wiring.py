@@ -266,8 +266,10 @@ class Wiring:
             trees=self.trees,
             libraries=self.libraries,
             accounts=self.accounts,
+            passwords=self.library_passwords,
             clock=self.clock,
-            secret=self.secret,
+            random=self.random,
+            data=self.settings.data,
             max_upload_bytes=self.settings.max_upload_bytes,
         )
 
@@ -276,9 +278,7 @@ class Wiring:
         """Copies and moves."""
         from seafleet.transfers.copying import Copier
 
-        return Copier(
-            self.libraries, self.transfers.contents, self.transfers.keys, self.transfers.limits
-        )
+        return Copier(self.libraries, self.transfers.contents, self.transfers.keys, self.transfers.limits)
 
     @cached_property
     def jobs(self) -> JobRunner:

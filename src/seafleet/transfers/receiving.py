@@ -8,6 +8,7 @@ Source: file server §2.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,11 +22,20 @@ if TYPE_CHECKING:
     from seafleet.ids import LibraryId
     from seafleet.store.ingest import IngestedFile
     from seafleet.store.objects import ObjectStore
+    from seafleet.transfers.resumable import Chunk, ResumableUploads
 
 _OPEN_FILES: Final = 32
 """So many files of a request are held without names at most; each may have an open temporary file."""
 _PENDING_BYTES: Final = 4 << 20
 """So many bytes of small objects wait for the transaction of the commit; what is more is stored before."""
+
+
+def file_name(sent: str) -> str:
+    """Return the name of an uploaded file as it is to be stored: the last component, in composed form.
+
+    Source: file server §2, storage format §9.
+    """
+    return unicodedata.normalize("NFC", sent.replace("\\", "/").rpartition("/")[2])
 
 
 class Receiver(Protocol):
@@ -140,3 +150,29 @@ class FilesReceiver(Counter):
             if batch:
                 self._objects.put(self._store_id, kind, batch, verify=False)
         return replace(file, pending=())
+
+
+class ChunkReceiver(Counter):
+    """Receives one chunk of a file into a file of its own."""
+
+    def __init__(self, uploads: ResumableUploads) -> None:
+        super().__init__()
+        self._uploads = uploads
+        self.chunk: Chunk | None = None
+
+    def begin(self, name: str) -> None:
+        """Open the chunk; more than one is counted and not kept. Raises StorageFailure."""
+        super().begin(name)
+        if self.chunk is None:
+            self.chunk = self._uploads.begin()
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes of the chunk. Raises StorageFailure."""
+        super().write(data)
+        if self.chunk is not None and len(self.names) == 1:
+            self.chunk.write(data)
+
+    def abort(self) -> None:
+        """Drop the chunk."""
+        if self.chunk is not None:
+            self.chunk.discard()

@@ -367,7 +367,7 @@ def test_a_locked_library_refuses_content(locked: Shelf) -> None:
     unlock(locked)
     locked.upload("a", b"secret")
     path = locked.download_path("/a")
-    locked.server.services.transfers.keys.forget(locked.library.library_id)
+    locked.server.services.library_passwords.forget(locked.library.library_id, locked.owner.id)
     down = get(locked, path)
     assert (down.status_code, down.text) == (400, "Repo is encrypted. Please provide password to view it.\n")
     up = locked.upload("b", b"secret")

@@ -38,11 +38,15 @@ def _is(status: int, text: str) -> Callable[[Any], _Answer]:
     return lambda error: (status, text)
 
 
+WRONG_RANGE: Final = "Invalid Seafile-Content-Range"
+_ARGUMENTS: Final = {"Content-Range": WRONG_RANGE}
+
 UPLOADS: Final[_Table] = {
     errors.SeafleetError: _is(500, "Internal error"),
     errors.InvalidInput: _is(400, "Bad request."),
     errors.InvalidName: _is(440, "Invalid filename."),
     errors.InvalidPath: _is(400, "Invalid parent dir."),
+    errors.InvalidArgument: lambda error: (400, _ARGUMENTS.get(error.name, "Bad request.")),
     errors.HashMismatch: _is(500, "Internal server error"),
     errors.FolderNotFound: _is(400, "Parent dir doesn't exist."),
     errors.FileNotFound: _is(441, "File does not exist."),

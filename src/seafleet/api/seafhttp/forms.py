@@ -8,7 +8,6 @@ Source: file server §2; RFC 7578.
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
@@ -111,11 +110,3 @@ def _boundary(content_type: str) -> str:
 
 def _bad_request() -> ReplyError:
     return refuse_upload(400, "Bad request.")
-
-
-def file_name(sent: str) -> str:
-    """Return the name of a file as it is to be stored: the last component, in Unicode's composed form.
-
-    Source: file server §2, storage format §9.
-    """
-    return unicodedata.normalize("NFC", sent.replace("\\", "/").rpartition("/")[2])

@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
 from seafleet.api.kernel import Reply, StreamRequest
+from seafleet.api.kernel.parameters import parse_query
 from seafleet.api.seafhttp.errors import refuse_upload
 from seafleet.api.seafhttp.forms import MAX_FIELD_BYTES, Event, FormParser
 from seafleet.library.model import LibraryStatus
@@ -32,6 +33,7 @@ SMALL_BYTES: Final = 1 << 20
 """Requests up to this size are taken into memory whole."""
 BATCH_BYTES: Final = 1 << 20
 _FEW_UPLOADS: Final = 4
+_PROGRESS_ID: Final = b"X-Progress-ID"
 _EVENT_BYTES: Final = 1 << 10
 """What an event weighs besides its content, so that many tiny files do not make a huge batch."""
 
@@ -148,6 +150,7 @@ async def _receive(request: StreamRequest, reception: Reception) -> Reply | Futu
     if _may_be_small(request):
         begun = await _read_up_to(chunks, SMALL_BYTES)
         if request.body_read:
+            _Progress(request).add(len(begun))
             return await request.run_api(reception.take_whole, begun)
     kept = False
     try:
@@ -162,9 +165,14 @@ async def _receive(request: StreamRequest, reception: Reception) -> Reply | Futu
 
 
 def _may_be_small(request: StreamRequest) -> bool:
-    """Tell whether to read on before anything is checked: not if the caller waits to be told to go on."""
+    """Tell whether to read on before anything is checked.
+
+    Not if the caller waits to be told to go on, nor for chunks: the last one brings a large file to its end.
+    """
+    if "expect" in request.headers or "content-range" in request.headers:
+        return False
     length = request.content_length
-    return "expect" not in request.headers and (length is None or length <= SMALL_BYTES)
+    return length is None or length <= SMALL_BYTES
 
 
 async def _read_up_to(chunks: AsyncIterator[bytes], limit_bytes: int) -> bytes:
@@ -180,13 +188,36 @@ async def _read_up_to(chunks: AsyncIterator[bytes], limit_bytes: int) -> bytes:
 
 
 async def _stream(reception: Reception, begun: bytes, chunks: AsyncIterator[bytes]) -> None:
+    progress = _Progress(reception.request)
     async with _Line(reception) as line:
         if begun:
+            progress.add(len(begun))
             await line.put(reception.feed(begun))
         async for chunk in chunks:
+            progress.add(len(chunk))
             await line.put(reception.feed(chunk))
         reception.parser.finish()
         await line.end()
+
+
+class _Progress:
+    """Tells how far the body has come, under the id that the sender chose."""
+
+    def __init__(self, request: StreamRequest) -> None:
+        chosen = _progress_id(request.query_string) if _PROGRESS_ID in request.query_string else ""
+        self._id = chosen
+        self._progress = request.services.transfers.progress
+        self._total = request.content_length or 0
+        self._received = 0
+
+    def add(self, size: int) -> None:
+        self._received += size
+        if self._id:
+            self._progress.note(self._id, self._received, max(self._total, self._received))
+
+
+def _progress_id(query: bytes) -> str:
+    return parse_query(query).get(_PROGRESS_ID.decode(), [""])[-1][:100]
 
 
 class _Line:

@@ -14,8 +14,10 @@ import msgspec
 
 from seafleet import paths
 from seafleet.access import Action
-from seafleet.api.kernel import TOKEN, ApiError, ApiRequest, route
+from seafleet.api.kernel import TOKEN, ApiError, ApiRequest, Reply, route
 from seafleet.api.seafile.places import folder_here, library_here, require
+from seafleet.transfers.receiving import file_name
+from seafleet.transfers.resumable import Place
 
 if TYPE_CHECKING:
     from seafleet.library.model import Head
@@ -93,3 +95,25 @@ def _issue(request: ApiRequest, operation: str, place: tuple[Head, str] | None =
 
 def _url(request: ApiRequest, operation: str, token: str) -> str:
     return request.absolute_url(f"{ROOT}/{operation}/{token}")
+
+
+@route(
+    "GET",
+    "/api/v2.1/repos/{library_id}/file-uploaded-bytes/",
+    operation="desktop-file-uploaded-bytes",
+    action=Action.WRITE,
+)
+def uploaded_bytes(request: ApiRequest) -> Reply:
+    """Tell from which byte on an upload in chunks goes on; the header says that it may be one."""
+    sent = request.param("parent_dir")
+    if not sent:
+        raise ApiError(400, "parent_dir invalid.")
+    name = file_name(request.param("file_name") or "")
+    if not name:
+        raise ApiError(400, "file_name invalid.")
+    head, folder = library_here(request), paths.normalize_folder(sent)
+    folder_here(request, head, folder)
+    require(request, Action.WRITE, head, folder)
+    place = Place(head.library_id, paths.join(folder, name), request.caller.email)
+    received = request.services.transfers.resumable.received_bytes(place)
+    return Reply({"uploadedBytes": received}, headers={"Accept-Ranges": "bytes"})
