@@ -230,9 +230,7 @@ def test_a_push_is_recorded_file_by_file(site: Site) -> None:
 # --- updates that name their base
 
 
-def update(
-    site: Site, library: LibraryId, content: str, base: ObjectId, path: str = "/a.txt"
-) -> UpdateOnBase:
+def update(library: LibraryId, content: str, base: ObjectId, path: str = "/a.txt") -> UpdateOnBase:
     return UpdateOnBase(CLIENT, library, UpdateFile(path, new_file("", content)), base)
 
 
