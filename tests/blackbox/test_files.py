@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -243,6 +245,15 @@ def test_creates_empty_files(sample: Sample) -> None:
     told = operation("create-file").check(_new(sample, "/a/x.txt", operation="create"))
     assert (told["obj_name"], told["obj_id"], told["size"]) == ("x (1).txt", "0" * 40, 0)
     assert sample.texts()[0] == 'Added "x (1).txt"'
+
+
+@pytest.mark.parametrize("suffix", ["docx", "xlsx", "pptx"])
+def test_new_office_files_hold_an_empty_document(sample: Sample, suffix: str) -> None:
+    told = operation("create-file").check(_new(sample, f"/new.{suffix}", operation="create"))
+    content = sample.owner.download(sample.id, f"/new.{suffix}")
+    assert told["size"] == len(content)
+    assert zipfile.ZipFile(io.BytesIO(content)).testzip() is None
+    assert sample.texts()[:2] == [f'Modified "new.{suffix}"', f'Added "new.{suffix}"']
 
 
 @pytest.mark.parametrize("path", ["/note.md", "/a/b/deep.txt"])

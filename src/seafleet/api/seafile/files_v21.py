@@ -24,8 +24,10 @@ from seafleet.api.seafile.places import (
 from seafleet.api.seafile.restoring import restore
 from seafleet.api.seafile.shapes.infos import file_info
 from seafleet.errors import FileLocked, FolderNotFound, InvalidId, InvalidName, PasswordRequired
+from seafleet.files.office import empty_document
 from seafleet.ids import LibraryId
-from seafleet.library.edits import CreateFile, Delete, NewFile, Placed, Rename
+from seafleet.library.edits import CreateFile, Delete, NewFile, Placed, Rename, UpdateFile
+from seafleet.store.ingest import FileIngest
 from seafleet.transfers.copying import Journey
 
 if TYPE_CHECKING:
@@ -76,7 +78,24 @@ def _create(request: ApiRequest, head: Head, path: str) -> Json:
     require(request, Action.WRITE, head, parent)
     _check_name(name)
     placed = committed(request, head, CreateFile(parent, NewFile(name)), "name invalid.").result
-    return file_info(request, head, placed)
+    return file_info(request, head, _with_document(request, head, placed))
+
+
+def _with_document(request: ApiRequest, head: Head, placed: Placed) -> Placed:
+    """Put an empty document into a new office file; without the password of its library it stays empty."""
+    content = empty_document(placed.entry.name)
+    if content is None:
+        return placed
+    objects = request.services.objects
+    try:
+        cipher = request.services.transfers.keys.cipher(head, request.caller)
+    except PasswordRequired:
+        return placed
+    seen = objects.generation(head.store_id)
+    ingest = FileIngest(objects, head.store_id, cipher=cipher)
+    ingest.write(content)
+    edit = UpdateFile(placed.path, NewFile.received(placed.entry.name, ingest.finish()), seen)
+    return committed(request, head, edit, "name invalid.").result
 
 
 def _rename(request: ApiRequest, head: Head, path: str) -> Json:
