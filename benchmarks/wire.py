@@ -161,9 +161,9 @@ class Client:
         """Ask for an upload link to the root; return its path."""
         return _path_of(self.call("GET", f"/api2/repos/{library_id}/upload-link/?p=/").json())
 
-    def upload(self, path: str, name: str, content: bytes) -> None:
-        """Upload a small file into the root through an upload link."""
-        body = form_head(name) + content + form_tail()
+    def upload(self, path: str, name: str, content: bytes, folder: str = "/") -> None:
+        """Upload a small file into a folder through an upload link."""
+        body = form_head(name, folder) + content + form_tail()
         answer = self.connection.request("POST", path + "?ret-json=1", headers=form_header(), body=body)
         _checked(answer, path)
 
@@ -203,10 +203,10 @@ def form_header() -> str:
     return f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
 
 
-def form_head(name: str) -> bytes:
+def form_head(name: str, folder: str = "/") -> bytes:
     """Return the multipart form up to the first byte of the file."""
     return (
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="parent_dir"\r\n\r\n/\r\n'
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="parent_dir"\r\n\r\n{folder}\r\n'
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="replace"\r\n\r\n0\r\n'
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"
