@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -115,6 +117,24 @@ def test_closing_closes_idle_connections_and_the_others_after_use(database: Data
         may_go.set()
         used, count = future.result()
         assert (is_closed(used), count) == (True, 0)
+
+
+def test_closing_empties_the_log_into_the_file(path: Path, database: Database) -> None:
+    database.write(insertion("a"))
+    assert value_of(database, "a") == "1"
+    assert path.with_name("seafleet.db-wal").exists()
+    database.close()
+    assert not path.with_name("seafleet.db-wal").exists()
+
+
+def test_opening_a_file_a_second_time_leaves_the_locks_of_the_first(path: Path, database: Database) -> None:
+    """POSIX drops a process's locks on a file when the process closes any descriptor of it."""
+    assert value_of(database, "a") is None  # opens a connection, which holds a shared lock from now on
+    Database.open(str(path)).close()
+    leave_wal = "connect(sys.argv[1], timeout=0).execute('PRAGMA journal_mode=DELETE')"
+    command = [sys.executable, "-c", f"import sys; from sqlite3 import connect; {leave_wal}", str(path)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert b"database is locked" in done.stderr
 
 
 def test_works_that_wait_are_committed_together(path: Path, database: Database) -> None:

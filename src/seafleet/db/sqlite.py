@@ -114,11 +114,11 @@ class SqliteBackend:
     def close(self) -> None:
         """Commit what is queued, close every idle connection, and the others after their use."""
         self._closed = True
-        self._writer.close()
         with self._leases_lock:
             leases = list(self._leases)
         for lease in leases:
             lease.retire()
+        self._writer.close()  # last: the last connection empties the log into the file
         self._engine.dispose()
 
     def _connect(self, *pragmas: str) -> Connection:
@@ -231,7 +231,7 @@ class ReadLease:
     def _open(self) -> Connection:
         try:
             self._connection = self._connect()
-        except StorageFailure:
+        except BaseException:
             self._depth -= 1
             raise
         return self._connection
@@ -248,17 +248,27 @@ def raw_connection(connection: Connection) -> sqlite3.Connection:
 
 
 def create_durably(path: Path) -> None:
-    """Create an empty file, readable by its owner alone, and its folders; all of them survive a power cut."""
+    """Create an empty file, readable by its owner alone, and its folders; all of them survive a power cut.
+
+    A file that is there is not touched: closing a descriptor of it would drop the locks of this very process.
+    """
     missing = [folder for folder in path.parents if not folder.exists()]
     for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
     for folder in {path.parent, *(folder.parent for folder in missing)}:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _use_wal(raw: sqlite3.Connection) -> None:
@@ -271,12 +281,16 @@ def _use_wal(raw: sqlite3.Connection) -> None:
 
 
 def _try_wal(raw: sqlite3.Connection) -> bool:
+    """Tell whether it worked; False when the file is in use. Raises StorageFailure when it never will."""
     try:
-        return bool(raw.execute("PRAGMA journal_mode=WAL").fetchone()[0] == "wal")
+        mode = raw.execute("PRAGMA journal_mode=WAL").fetchone()[0]
     except sqlite3.OperationalError as error:
         if error.sqlite_errorname.startswith("SQLITE_BUSY"):
             return False
         raise
+    if mode != "wal":
+        raise StorageFailure("this file system cannot hold a SQLite database in WAL mode")
+    return True
 
 
 def renew_log(path: Path) -> None:
