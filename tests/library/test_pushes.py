@@ -25,9 +25,14 @@ DEVICE = "d" * 40
 
 
 def commit_on(
-    site: Site, library: LibraryId, parent_id: ObjectId, files: Mapping[str, str | None], text: str = "pushed"
+    site: Site,
+    library: LibraryId,
+    parent_id: ObjectId,
+    files: Mapping[str, str | None],
+    text: str = "pushed",
+    renames: Mapping[str, str] | None = None,
 ) -> ObjectId:
-    """Store a client's commit that puts files (or, for None, removes them) on top of another commit."""
+    """Store a client's commit on top of another one: it puts files, or for None removes them, and renames."""
     head = site.head(library)
     parent = site.libraries.commits.get(library, parent_id)
     editor = TreeEditor(
@@ -35,6 +40,8 @@ def commit_on(
     )
     for path, content in files.items():
         put(site, editor, path, content)
+    for path, name in (renames or {}).items():
+        editor.rename(path, name)
     edited = editor.finish()
     site.objects.put(head.store_id, Kind.FS, edited.objects)
     commit = Commit.make(
