@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
 from sqlalchemy.exc import DataError, IntegrityError
 
 from seafleet.db import postgresql
 from seafleet.db.engine import Database
 from seafleet.db.postgresql import UNIQUE_TRIES, OutcomeUnknown
-from seafleet.db.tables import account
+from seafleet.db.tables import account, setting
 from seafleet.errors import StorageFailure
 from tests.db.cells import COUNT, INSERT, SWAP, insertion, value_in, value_of
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.support.postgresql import PostgresqlServer
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def url(postgresql_server: PostgresqlServer) -> Iterator[str]:
     with postgresql_server.database() as url:
         yield url
@@ -34,6 +34,7 @@ def url(postgresql_server: PostgresqlServer) -> Iterator[str]:
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
     database = Database.open(url, pool_size=3)
+    database.write(lambda tx: tx.execute(delete(setting)).rowcount)
     yield database
     database.close()
 
@@ -125,6 +126,7 @@ def test_a_work_whose_connection_is_lost_during_the_commit_does_not_run_again(
     with pytest.raises(OutcomeUnknown):
         database.write(work)
     assert runs == [1]
+    administrator.execute("DROP FUNCTION give_up CASCADE")
 
 
 def test_a_server_out_of_reach_is_a_storage_failure() -> None:
