@@ -112,7 +112,7 @@ def run_actions(actions: Iterable[Callable[[], None]]) -> None:
     for action in actions:
         with Captured() as captured:
             action()
-        if isinstance(captured.error, Exception):
+        if isinstance(captured.error, KeyboardInterrupt):
+            raise captured.error
+        if captured.error is not None:
             _log.error("an after-commit action failed", exc_info=captured.error)
-        elif captured.error is not None:
-            raise captured.error  # the program is told to end
