@@ -159,6 +159,21 @@ def test_lists_are_newest_first_and_searched_without_case(site: Site) -> None:
     assert set(many) == set(made)
 
 
+def test_all_libraries_are_listed_in_pages(site: Site) -> None:
+    mark = LibraryId.random(site.random)
+    made = []
+    for number in range(5):
+        site.clock.advance(1_000_000)
+        made.append(site.library(f"{number} {mark}"))
+    site.make_folder(made[0], "/d")
+    site.sub_libraries.create(site.head(made[0]), "/d", f"sub {mark}", site.owner)
+    names = [head.name[0] for head in site.libraries.list_all(name_contains=mark.upper())]
+    assert names == ["0", "4", "3", "2", "1"]
+    page = site.libraries.list_all(name_contains=mark, offset=1, limit=2)
+    assert [head.name[0] for head in page] == ["4", "3"]
+    assert [head.library_id for head in site.libraries.list_all(limit=1)] == [made[0]]
+
+
 def test_usage_is_what_an_account_owns_without_sub_libraries(site: Site) -> None:
     first, second = site.library("A"), site.library("B")
     site.build(first, {"/d": None, "/d/a": "12345"})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Row, Select, String, bindparam, func, select
+from sqlalchemy import Column, Connection, Row, Select, String, and_, bindparam, func, or_, select
 
 from seafleet.db.tables import account, commit_index, library
 from seafleet.formats.commit import Commit, Encryption
@@ -24,10 +24,22 @@ _BY_OWNER: Final = _HEADS.where(library.c.owner_id == bindparam("owner")).order_
     library.c.updated_at.desc(), library.c.id
 )
 _BY_STORE: Final = _HEADS.where(library.c.store_id == bindparam("store")).order_by(library.c.id)
+_PAGE: Final = (
+    _HEADS.where(
+        library.c.id == library.c.store_id,
+        or_(
+            library.c.updated_at < bindparam("updated_at"),
+            and_(library.c.updated_at == bindparam("updated_at"), library.c.id > bindparam("after")),
+        ),
+    )
+    .order_by(library.c.updated_at.desc(), library.c.id)
+    .limit(500)
+)
 _USAGE: Final = select(func.coalesce(func.sum(library.c.size_bytes), 0)).where(
     library.c.owner_id == bindparam("owner"), library.c.id == library.c.store_id
 )
 _IDS_AT_ONCE: Final = 500
+_NEVER: Final = 1 << 62
 
 
 def moment(seconds: int) -> datetime:
@@ -72,14 +84,12 @@ def read_sharing_store(connection: Connection, store_id: str) -> list[Head]:
     return [_head(row) for row in connection.execute(_BY_STORE, {"store": store_id})]
 
 
-def select_heads() -> Select[*tuple[Any, ...]]:
-    """Return the statement that reads heads, for `heads_of` after more conditions."""
-    return _HEADS
-
-
-def heads_of(rows: Iterable[_AnyRow]) -> list[Head]:
-    """Return the heads of rows that `select_heads` gave."""
-    return [_head(row) for row in rows]
+def iter_all(connection: Connection) -> Iterator[Head]:
+    """Yield all libraries but sub-libraries, newest change first, a portion at a time."""
+    after = {"updated_at": _NEVER, "after": ""}
+    while rows := connection.execute(_PAGE, after).all():
+        yield from map(_head, rows)
+        after = {"updated_at": rows[-1].updated_at, "after": rows[-1].id}
 
 
 def read_usage(connection: Connection, owner_id: int) -> int:

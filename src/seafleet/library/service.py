@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from datetime import UTC, tzinfo
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import bindparam, insert, select, update
@@ -28,7 +29,15 @@ from seafleet.library.combiner import Combiner, EditJob, Listener, Task
 from seafleet.library.commits import Commits
 from seafleet.library.heads import announce, insert_commit, record_activity
 from seafleet.library.model import Activity, Author, Edit, EditOutcome, Effects, Head, LibraryStatus
-from seafleet.library.rows import library_row, moment, read_head, read_heads, read_owned, read_usage
+from seafleet.library.rows import (
+    iter_all,
+    library_row,
+    moment,
+    read_head,
+    read_heads,
+    read_owned,
+    read_usage,
+)
 from seafleet.library.trees import Trees
 from seafleet.library.workspace import Tools, Workspace
 from seafleet.store.objects import ObjectStore
@@ -145,6 +154,16 @@ class Libraries:
             for head in found
             if (sub_libraries or not head.is_sub_library) and name_matches(head, name_contains)
         ]
+
+    def list_all(self, *, offset: int = 0, limit: int | None = None, name_contains: str = "") -> list[Head]:
+        """Return the libraries of everybody but sub-libraries, damaged ones included, newest change first.
+
+        `offset` and `limit` count what matches `name_contains`, which compares without regard to case.
+        """
+        end = None if limit is None else offset + limit
+        with self.database.read() as connection:
+            matching = (head for head in iter_all(connection) if name_matches(head, name_contains))
+            return list(islice(matching, offset, end))
 
     def usage(self, owner_id: int) -> int:
         """Return how many bytes an account's libraries hold; sub-libraries are part of their origins."""
