@@ -21,6 +21,7 @@ from seafleet.formats.fs import (
     decode_verified,
     encode_directory,
     encode_file,
+    glimpse,
 )
 from seafleet.ids import ZERO_ID, ObjectId
 from tests.formats.golden import Stored, stored_objects, vectors
@@ -395,3 +396,27 @@ class TestHostileInput:
                 assert isinstance(decode_json(text), Directory)
             except MalformedObject:
                 continue
+
+
+# -- one entry without the rest --------------------------------------------------------------------------
+
+
+_NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
+
+
+@given(st.lists(_NAMES, unique=True))
+def test_a_glimpse_finds_what_decoding_finds(names: list[str]) -> None:
+    entries = [Dirent(ObjectId.of(name.encode()), 33188, 7, name, 'who "} ever', 3) for name in names]
+    if not entries:
+        return
+    text = encode_directory(Directory(entries))[1]
+    for entry in entries:
+        assert glimpse(text, entry.name) == entry
+    assert glimpse(text, "not there") in (None, *(entry for entry in entries if entry.name == "not there"))
+
+
+def test_a_glimpse_says_nothing_about_other_spellings() -> None:
+    text = b'{"version":1,"type":3,"dirents":[{"id":"%s","mode":33188,"name":"a"}]}' % (b"1" * 40)
+    assert glimpse(text, "a") is None
+    assert glimpse(b'"name": "a"', "a") is None
+    assert glimpse(b'{"id": "x", "mode": 33188, "name": "a"}', "a") is None

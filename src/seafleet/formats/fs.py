@@ -255,6 +255,25 @@ def decode_json(text: bytes) -> Directory | FileObject:
     raise MalformedObject("fs object", f"type {wire.type}")
 
 
+def glimpse(text: bytes, name: str) -> Dirent | None:
+    """Return the entry called `name` of a directory's JSON text without decoding the rest.
+
+    None says nothing: the name may stand there in another spelling than ours, or not at all. No string in
+    the text can hold the marks that are looked for, because quotes inside strings are escaped.
+    """
+    mark = f'"name": {_quoted(name)}'.encode()
+    at = text.find(mark)
+    begin = text.rfind(b'{"id": "', 0, at) if at >= 0 else -1
+    if begin < 0:
+        return None
+    end = text.find(b"}", at + len(mark)) + 1
+    try:
+        entry = _entry(_entry_decoder.decode(text[begin:end]))
+    except (msgspec.DecodeError, MalformedObject):
+        return None
+    return entry if entry.name == name and _is_lower_hex(entry.id) else None
+
+
 class _WireEntry(msgspec.Struct, gc=False):
     id: str
     mode: _Mode
@@ -273,6 +292,7 @@ class _WireObject(msgspec.Struct):
 
 
 _decoder: Final = msgspec.json.Decoder(_WireObject)
+_entry_decoder: Final = msgspec.json.Decoder(_WireEntry)
 
 
 def _directory(wire: _WireObject) -> Directory:

@@ -30,8 +30,8 @@ class WeightedCache(Generic[K, V]):
             return found[0]
 
     def put(self, key: K, value: V, weight: int = 1) -> None:
-        """Keep a value, unless it is heavier than an eighth of the budget: it would evict the rest."""
-        if weight > self._budget >> 3:
+        """Keep a value, unless it is heavier than half of the budget: it would evict the rest."""
+        if weight > self._budget >> 1:
             return
         with self._lock:
             replaced = self._entries.pop(key, None)

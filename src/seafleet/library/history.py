@@ -232,7 +232,7 @@ class History:
         return RevisionPage(tuple(found))
 
     def _find(self, head: Head, at: HistoryEntry, path: str) -> Dirent | None:
-        return self._libraries.trees.find(head.store_id, at.root_id, path)
+        return self._libraries.trees.find(head.store_id, at.root_id, path, passing=True)
 
     def _came_from(self, head: Head, older: HistoryEntry, newer: HistoryEntry, path: str) -> str | None:
         """Return the path that a file had before the commit `newer` brought it to `path`, if it moved."""

@@ -28,7 +28,7 @@ from seafleet.library.model import Activity, Author, Head
 from seafleet.library.rows import seconds
 from seafleet.library.service import Libraries
 
-COMMITS_AT_ONCE: Final = 1000
+COMMITS_AT_ONCE: Final = 200
 _DELETED: Final = (Status.DELETED, Status.DELETED_DIR)
 _SET_VALID_SINCE: Final = (
     update(library).where(library.c.id == bindparam("library")).values(valid_since=bindparam("since"))
@@ -126,7 +126,9 @@ class Trash:
         if commit.root_id == older.root_id:
             return
         if folder != paths.ROOT:
-            now, before = (trees.find(head.store_id, each.root_id, folder) for each in (commit, older))
+            now, before = (
+                trees.find(head.store_id, each.root_id, folder, passing=True) for each in (commit, older)
+            )
             if now is not None and before is not None and now.id == before.id:
                 return
         for change in diff_trees(trees.source(head.store_id), older.root_id, commit.root_id):

@@ -14,6 +14,8 @@ from typing import Final
 
 from seafleet import paths
 from seafleet.errors import FolderNotFound, MalformedObject
+from seafleet.formats import version0
+from seafleet.formats.compression import decompress
 from seafleet.formats.fs import (
     DIRECTORY_MODE,
     EMPTY_DIRECTORY,
@@ -22,6 +24,7 @@ from seafleet.formats.fs import (
     Dirent,
     FileObject,
     decode_fs,
+    glimpse,
 )
 from seafleet.ids import ZERO_ID, LibraryId, ObjectId
 from seafleet.library.cache import WeightedCache
@@ -32,7 +35,7 @@ from seafleet.store.objects import ObjectStore
 StoredObject = tuple[ObjectId, bytes]
 """An fs object as it is stored: its id and a zlib stream."""
 
-DEFAULT_CACHE_BYTES: Final = 64 << 20
+DEFAULT_CACHE_BYTES: Final = 192 << 20
 _STATS_KEPT: Final = 100_000
 _PREFETCH: Final = 64
 # What a decoded folder weighs in memory, with its entries' encoded texts.
@@ -83,17 +86,38 @@ class Trees:
             raise MalformedObject("file", f"{file_id} is a directory")
         return found
 
-    def find(self, store_id: LibraryId, root_id: ObjectId, path: str) -> Dirent | None:
-        """Return the entry at `path`, or None. The root is a folder without a name, dated 0."""
+    def find(
+        self, store_id: LibraryId, root_id: ObjectId, path: str, *, passing: bool = False
+    ) -> Dirent | None:
+        """Return the entry at `path`, or None. The root is a folder without a name, dated 0.
+
+        `passing` is for walks through old trees: folders that are met there are not kept in the cache.
+        """
+        look = self._glimpse if passing else self._entry
         entry = Dirent(root_id, DIRECTORY_MODE, 0, "")
         for name in paths.components(path):
             if not entry.is_dir:
                 return None
-            found = self.directory(store_id, entry.id).get(name)
+            found = look(store_id, entry.id, name)
             if found is None:
                 return None
             entry = found
         return entry
+
+    def _entry(self, store_id: LibraryId, dir_id: ObjectId, name: str) -> Dirent | None:
+        return self.directory(store_id, dir_id).get(name)
+
+    def _glimpse(self, store_id: LibraryId, dir_id: ObjectId, name: str) -> Dirent | None:
+        """Return an entry of a folder that nobody may ask for again, without decoding all of it."""
+        folder = EMPTY_DIRECTORY if dir_id == ZERO_ID else self._folders.get((store_id, dir_id))
+        if folder is not None:
+            return folder.get(name)
+        stored = self._objects.get(store_id, Kind.FS, dir_id)
+        if not version0.looks_like(stored):
+            found = glimpse(decompress(stored), name)
+            if found is not None:
+                return found
+        return _as_directory(dir_id, stored).get(name)
 
     def folder(self, store_id: LibraryId, root_id: ObjectId, path: str) -> tuple[ObjectId, Directory]:
         """Return id and content of the folder at `path`. Raises FolderNotFound when there is none."""
