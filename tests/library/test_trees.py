@@ -133,5 +133,5 @@ def test_a_cache_keeps_its_budget_when_values_are_replaced() -> None:
     cache.put("a", "1", 10)
     cache.put("a", "2", 4)
     assert (cache.get("a"), cache.weight) == ("2", 4)
-    cache.put("huge", "3", 11)
+    cache.put("huge", "3", 41)
     assert (cache.get("huge"), cache.weight) == (None, 4)
