@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from sqlalchemy import Executable, Table, delete, insert, select, update
 
 from seafleet.accounts.model import Account
 from seafleet.actor import Actor
+from seafleet.db import tables
 from seafleet.devices.model import DeviceInfo
 from seafleet.library.model import Head
+from seafleet.paths import path_hash
 from tests.support.inprocess import InProcessServer
 from tests.support.peer import Peer
 
@@ -64,6 +67,65 @@ class Site:
         info = DeviceInfo.of("linux", f"{next(_numbers):040x}", "desk")
         actor = tokens.resolve(tokens.connect(account or self.owner, info).token).actor
         return actor, self.peer(actor, peer_id=info.device_id)
+
+    def reader(self) -> Peer:
+        """Return the client of an account that may read only."""
+        account = self.server.account()
+        self.share(account, "r")
+        return self.peer(account)
+
+    def share(self, account: Account, permission: str) -> None:
+        """Share the library with an account."""
+        self.insert(
+            tables.user_share,
+            from_account_id=self.owner.id,
+            to_account_id=account.id,
+            permission=permission,
+            created_at=0,
+        )
+
+    def unshare(self) -> None:
+        """End all shares, as the service does it."""
+        shares = tables.user_share
+        self.write(delete(shares).where(shares.c.library_id == self.library.library_id))
+        self.server.services.access.forget(library_id=self.library.library_id)
+
+    def rule(self, account: Account, path: str, permission: str) -> None:
+        """Set a folder permission."""
+        hashed = path_hash(self.library.library_id, path)
+        self.insert(
+            tables.folder_user_permission,
+            account_id=account.id,
+            path=path,
+            path_hash=hashed,
+            permission=permission,
+        )
+
+    def set_library(self, **values: Any) -> None:
+        """Change columns of the library."""
+        here = tables.library.c.id == self.library.library_id
+        self.write(update(tables.library).where(here).values(values))
+        self.server.services.access.forget(library_id=self.library.library_id)
+
+    def set_device(self, actor: Actor, **values: Any) -> None:
+        """Change columns of a device, as an operator's call would."""
+        assert actor.device is not None
+        here = tables.device.c.id == actor.device.device_id
+        self.write(update(tables.device).where(here).values(values))
+
+    def insert(self, table: Table, **values: Any) -> None:
+        """Insert a row about the library."""
+        self.write(insert(table).values(library_id=self.library.library_id, **values))
+
+    def write(self, statement: Executable) -> None:
+        """Execute a statement."""
+        self.server.services.db.write(lambda tx: tx.execute(statement).rowcount)
+
+    def rows(self, table: Table) -> list[Any]:
+        """Return the rows about the library."""
+        statement = select(table).where(table.c.library_id == self.library.library_id)
+        with self.server.services.db.read() as connection:
+            return list(connection.execute(statement))
 
     def head(self) -> Head:
         """Return the library as it is now."""
