@@ -138,4 +138,4 @@ def test_an_unlocked_library_stays_unlocked_over_a_restart(own_server: RunningSe
     caller.post(_path(secret), data={"password": OLD})
     own_server.stop()
     own_server.start()
-    assert not _needs_password(own_server.admin, secret)
+    assert not _needs_password(ApiClient(own_server, caller.email, caller.password), secret)

@@ -260,7 +260,7 @@ _KINDS: Final[tuple[tuple[re.Pattern[str], Callable[[Any], bool]], ...]] = tuple
         (r"false$", lambda value: value is False),
         (r"''$", lambda value: value == ""),
         (r"1$", lambda value: value == 1 and _is_int(value)),
-        (r"as |see |every ", lambda value: True),
+        (r"as |see |every |commit record|(account|group) info|share link object", lambda value: True),
     )
 )
 
