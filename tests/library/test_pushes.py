@@ -217,6 +217,55 @@ def test_a_push_after_a_collection_has_to_start_again(site: Site) -> None:
     assert site.libraries.run_task(library, Push(CLIENT, library, commit_id)).changed
 
 
+@pytest.mark.parametrize("ctime", [-1, 1 << 62])
+def test_commits_with_impossible_times_and_endless_names_are_taken_as_they_are(
+    each_site: Site, ctime: int
+) -> None:
+    site = each_site
+    library = site.library()
+    head = site.head(library)
+    commit = Commit.make(
+        library_id=library,
+        root_id=head.root_id,
+        creator_name="x" * 1000,
+        description="y" * 5000,
+        ctime=ctime,
+        parent_id=head.commit_id,
+        device_name="z" * 1000,
+        client_version="9" * 1000,
+    )
+    site.objects.put(library, Kind.COMMIT, [(commit.commit_id, encode(commit))])
+    assert push(site, library, commit.commit_id).changed
+    after = site.head(library)
+    assert (after.commit_id, len(after.last_modifier)) == (commit.commit_id, 255)
+    assert site.history.entry(library, commit.commit_id).ctime == ctime
+    assert site.upload(library, "/a", "x") == site.head(library).commit_id
+
+
+def test_a_tree_that_claims_to_be_endless_is_refused(site: Site) -> None:
+    library = site.library()
+    base = site.upload(library, "/a", "x")
+    huge = commit_on(site, library, base, {"/b": "y"})
+    root = site.libraries.commits.get(library, huge).root_id
+    editor = TreeEditor(site.trees, library, root, now=1)
+    entry = editor.get("/b")
+    assert entry is not None
+    editor.put("/", entry.replace(size=1 << 61), replace=True)
+    edited = editor.finish()
+    site.objects.put(library, Kind.FS, edited.objects)
+    commit = Commit.make(
+        library_id=library,
+        root_id=edited.root_id,
+        creator_name="x",
+        description="",
+        ctime=1,
+        parent_id=base,
+    )
+    site.objects.put(library, Kind.COMMIT, [(commit.commit_id, encode(commit))])
+    with pytest.raises(errors.MalformedObject):
+        push(site, library, commit.commit_id)
+
+
 def test_a_push_is_recorded_file_by_file(site: Site) -> None:
     library = site.library()
     base = site.build(library, {"/old": "x", "/gone": "y", "/a": "z"})

@@ -62,6 +62,9 @@ def test_a_library_needs_a_name_and_an_owner(site: Site) -> None:
             site.libraries.create(site.owner_id, name)
     with pytest.raises(errors.AccountNotFound):
         site.libraries.create(1 << 40, "A")
+    for description in ("nul\0", "\ud800"):
+        with pytest.raises(errors.InvalidArgument):
+            site.libraries.create(site.owner_id, "A", description)
 
 
 def test_the_server_makes_keys_from_a_password(site: Site) -> None:

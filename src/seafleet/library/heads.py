@@ -8,11 +8,11 @@ Source: storage format §10, §11; merging §3.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from sqlalchemy import bindparam, insert, or_, select, update
 
 from seafleet.db.engine import Transaction, upsert
@@ -43,6 +43,7 @@ __all__ = [
 HEAD_CHANGED: Final = "head"
 """The kind of the rows of `change_feed` that tell of a moved head; the payload names the commit."""
 
+_detail: Final = msgspec.json.Encoder(enc_hook=str)
 _library = library.c
 _MOVE: Final = (
     update(library)
@@ -220,7 +221,7 @@ def _activity_row(
         "commit_id": commit_id,
         "path": what.path,
         "op_user": op_user,
-        "detail": json.dumps({"repo_name": head.name, **what.detail}),
+        "detail": _detail.encode({"repo_name": head.name, **what.detail}).decode(),
         "at": now,
     }
 

@@ -33,6 +33,8 @@ from seafleet.library.service import Libraries
 KEEP_ALL: Final = -1
 KEEP_HEAD_ONLY: Final = 0
 DAY_SECONDS: Final = 86_400
+SCAN_SECONDS: Final = 2
+"""So long about the commits of wide folders are looked at for one page."""
 _READ_AT_ONCE: Final = 200
 
 _AnyRow = Row[*tuple[Any, ...]]
@@ -205,6 +207,7 @@ class History:
         FileNotFound.
         """
         truncate_time = self.truncate_time(head)
+        deadline = self._clock.timestamp() + SCAN_SECONDS
         found: list[Revision] = []
         entries = self.heads(head.library_id, start or head.commit_id)
         commit = next(entries)
@@ -214,7 +217,7 @@ class History:
         for scanned, older in enumerate(entries):
             if older.ctime < truncate_time or truncate_time == KEEP_HEAD_ONLY:
                 break
-            if len(found) >= limit or scanned >= scan:
+            if len(found) >= limit or scanned >= scan or self._clock.timestamp() > deadline:
                 return RevisionPage(tuple(found), commit.commit_id, path)
             before = self._find(head, older, path) if older.root_id != commit.root_id else entry
             if before is None or before.is_dir:

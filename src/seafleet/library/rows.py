@@ -40,11 +40,16 @@ _USAGE: Final = select(func.coalesce(func.sum(library.c.size_bytes), 0)).where(
 )
 _IDS_AT_ONCE: Final = 500
 _NEVER: Final = 1 << 62
+_FIRST_SECOND: Final = 0
+_LAST_SECOND: Final = 253_402_300_799  # the year 9999
 
 
 def moment(seconds: int) -> datetime:
-    """Return a time of the database, which counts whole seconds, as a time of the domain."""
-    return datetime.fromtimestamp(seconds, UTC)
+    """Return a time of the database, which counts whole seconds, as a time of the domain.
+
+    Clients may date a commit as they like; what no calendar has becomes the first or last moment.
+    """
+    return datetime.fromtimestamp(min(max(seconds, _FIRST_SECOND), _LAST_SECOND), UTC)
 
 
 def optional_moment(seconds: int | None) -> datetime | None:
@@ -162,7 +167,7 @@ def head_columns(head: Head) -> dict[str, object]:
         "head_commit_id": head.commit_id,
         "root_id": head.root_id,
         "updated_at": seconds(head.updated_at),
-        "last_modifier": head.last_modifier,
+        "last_modifier": _fitted(head.last_modifier, _width(library.c.last_modifier)),
     }
 
 

@@ -19,7 +19,7 @@ from seafleet import paths
 from seafleet.clock import Clock
 from seafleet.db.engine import Database, Transaction
 from seafleet.db.tables import account, garbage_library, library, library_trash
-from seafleet.errors import AccountNotFound, AlreadyExists, LibraryDamaged, LibraryNotFound
+from seafleet.errors import AccountNotFound, AlreadyExists, InvalidArgument, LibraryDamaged, LibraryNotFound
 from seafleet.formats.commit import Commit, Encryption
 from seafleet.formats.encryption import check_from_client, new_encryption
 from seafleet.ids import ZERO_ID, LibraryId, RandomSource
@@ -198,6 +198,7 @@ class Libraries:
         use.
         """
         paths.validate_name(name)
+        _check_description(description)
         new_id = library_id or LibraryId.random(self.random)
         if password:
             encryption = new_encryption(new_id, password, self.random, enc_version=enc_version)
@@ -248,9 +249,13 @@ class Libraries:
         name: str | None = None,
         description: str | None = None,
     ) -> Head:
-        """Change name and description in a commit; what is None stays. Raises InvalidName."""
+        """Change name and description in a commit; what is None stays.
+
+        Raises InvalidName, InvalidArgument.
+        """
         if name is not None:
             paths.validate_name(name)
+        _check_description(description or "")
 
         def task(work: Workspace) -> None:
             old = work.head
@@ -339,6 +344,11 @@ def new_head(commit: Commit, owner_id: int, owner_email: str, *, store_id: Libra
         history_limit_days=None,
         valid_since=None,
     )
+
+
+def _check_description(text: str) -> None:
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise InvalidArgument("description", "is not text")
 
 
 def name_matches(head: Head, part: str) -> bool:

@@ -23,7 +23,7 @@ from seafleet.formats.fs import Dirent
 from seafleet.ids import ObjectId
 from seafleet.library.diff import Change, Status, diff_trees
 from seafleet.library.heads import record_activity
-from seafleet.library.history import DAY_SECONDS, KEEP_HEAD_ONLY, History, HistoryEntry
+from seafleet.library.history import DAY_SECONDS, KEEP_HEAD_ONLY, SCAN_SECONDS, History, HistoryEntry
 from seafleet.library.model import Activity, Author, Head
 from seafleet.library.rows import seconds
 from seafleet.library.service import Libraries
@@ -75,14 +75,15 @@ class Trash:
         """Return what was deleted below a folder, in the last `show_days` or (0) in all of the kept history.
 
         `start` continues an earlier page. A page ends after the commit that fills it to `limit` entries, or
-        after so many commits. Raises CommitNotFound for a start that is unknown.
+        after so many commits or seconds. Raises CommitNotFound for a start that is unknown.
         """
+        deadline = self._clock.timestamp() + SCAN_SECONDS
         found: dict[str, DeletedEntry] = {}
         steps = self._steps(head, start or head.commit_id, show_days)
         for number, (commit, older) in enumerate(steps, 1):
             for entry in self._deleted_by(head, commit, older, folder):
                 found.setdefault(entry.path, entry)
-            if len(found) >= limit or number >= commits:
+            if len(found) >= limit or number >= commits or self._clock.timestamp() > deadline:
                 return TrashPage(tuple(found.values()), older.commit_id)
         return TrashPage(tuple(found.values()), None)
 
