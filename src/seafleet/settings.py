@@ -203,6 +203,18 @@ class Settings(BaseSettings):
     allow_public_libraries: bool = Field(
         True, description="Whether others than administrators may share libraries with everybody."
     )
+    collect_every_hours: int = Field(
+        24,
+        ge=0,
+        description="Hours between two collections of content that nothing refers to any more; "
+        "0 leaves it to `seafleet collect`.",
+    )
+    keep_deleted_days: int = Field(
+        30,
+        ge=-1,
+        description="Days for which a deleted library can be restored before its content is removed; "
+        "-1 means for ever.",
+    )
     allow_history_limits: bool = Field(
         True, description="Whether owners may set for how long their libraries keep history."
     )

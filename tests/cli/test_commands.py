@@ -223,3 +223,11 @@ def test_a_table_is_as_wide_as_its_cells(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_the_page_of_commands_is_current() -> None:
     assert cli_page.TARGET.read_text("utf-8") == cli_page.render(), "run: python -m tools.cli_page"
+
+
+@pytest.mark.usefixtures("data")
+def test_collect_tells_what_it_would_free(run: Run) -> None:
+    done = run("collect", "--dry-run")
+    assert (done.code, done.out) == (0, "")
+    assert "0 bytes would be freed" in done.err
+    assert json.loads(run("collect", "--json").out) == {"libraries": [], "deleted": []}

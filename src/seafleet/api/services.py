@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seafleet.devices.service import Devices
     from seafleet.files.stars import Stars
     from seafleet.ids import RandomSource
+    from seafleet.jobs.housekeeping import Housekeeping
     from seafleet.jobs.runner import JobRunner
     from seafleet.labels.service import Labels
     from seafleet.library.bin import LibraryBin
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from seafleet.sharing.ownership import Ownership
     from seafleet.sharing.publishing import Publishing
     from seafleet.sharing.shares import Shares
+    from seafleet.store.collect import Collector
     from seafleet.store.objects import ObjectStore
     from seafleet.sync.service import Sync
     from seafleet.transfers.copying import Copier
@@ -78,6 +80,8 @@ class Services:
     copier: Copier
     tasks: TransferTasks
     jobs: JobRunner
+    collector: Collector
+    housekeeping: Housekeeping
     sync: Sync
     audit: Audit
     secret: ServerSecret

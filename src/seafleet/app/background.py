@@ -23,6 +23,7 @@ def background_of(services: Services) -> Periodic:
     work = Periodic()
     work.add("purge", PURGE_SECONDS, lambda: purge(services))
     work.add("tasks", HEARTBEAT_SECONDS, services.tasks.renew)
+    work.add("housekeeping", PURGE_SECONDS, services.housekeeping.run_if_due)
     bring_into_step = work.add("sub-libraries", STEP_SECONDS, lambda: step(services))
 
     def head_changed(change: HeadChanged) -> None:

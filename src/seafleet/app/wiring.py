@@ -17,15 +17,25 @@ from seafleet.errors import StorageFailure
 
 if TYPE_CHECKING:
     from seafleet.access import Access
-    from seafleet.accounts import AccessTokens, Accounts, LoginTickets, Roles, SyncTokens, Throttle, Tokens
+    from seafleet.accounts import (
+        AccessTokens,
+        Account,
+        Accounts,
+        LoginTickets,
+        Roles,
+        SyncTokens,
+        Throttle,
+        Tokens,
+    )
     from seafleet.accounts.default_library import DefaultLibraries
     from seafleet.accounts.names import Names
     from seafleet.activity.audit import Audit
     from seafleet.api.kernel.books import RequestMetrics
     from seafleet.clock import Clock
-    from seafleet.db.engine import Database
+    from seafleet.db.engine import Database, Transaction
     from seafleet.devices.service import Devices
     from seafleet.files.stars import Stars
+    from seafleet.jobs.housekeeping import Housekeeping
     from seafleet.jobs.runner import JobRunner
     from seafleet.labels.service import Labels
     from seafleet.library.bin import LibraryBin
@@ -41,6 +51,7 @@ if TYPE_CHECKING:
     from seafleet.sharing.ownership import Ownership
     from seafleet.sharing.publishing import Publishing
     from seafleet.sharing.shares import Shares
+    from seafleet.store.collect import Collector
     from seafleet.store.contract import ReadLayer
     from seafleet.store.objects import ObjectStore
     from seafleet.sync.service import Sync
@@ -269,8 +280,7 @@ class Wiring:
             passwords=self.library_passwords,
             clock=self.clock,
             random=self.random,
-            data=self.settings.data,
-            max_upload_bytes=self.settings.max_upload_bytes,
+            settings=self.settings,
         )
 
     @cached_property
@@ -286,6 +296,29 @@ class Wiring:
         from seafleet.jobs.runner import JobRunner
 
         return JobRunner()
+
+    @cached_property
+    def collector(self) -> Collector:
+        """Removes what nobody refers to."""
+        from seafleet.library.roots import LiveRoots
+        from seafleet.store.collect import Collector
+
+        return Collector(self.objects, LiveRoots(self.libraries, self.history), rng=self.random)
+
+    @cached_property
+    def housekeeping(self) -> Housekeeping:
+        """What is done once a day."""
+        from seafleet.jobs.housekeeping import Housekeeping
+
+        return Housekeeping(
+            self.db,
+            self.clock,
+            self.objects,
+            self.collector,
+            self.library_bin,
+            every_hours=self.settings.collect_every_hours,
+            keep_deleted_days=self.settings.keep_deleted_days,
+        )
 
     @cached_property
     def tasks(self) -> TransferTasks:
@@ -333,7 +366,13 @@ class Wiring:
             login_limits=LoginLimits(max_failures=self.settings.login_max_failures),
         )
         accounts.on_revoked(lambda account_id: self.access.forget(account_id=account_id))
+        accounts.on_delete(self._delete_libraries)
         return accounts
+
+    def _delete_libraries(self, tx: Transaction, account: Account) -> None:
+        from seafleet.library.model import Author
+
+        self.library_bin.delete_all_of(tx, account.id, Author(account.email))
 
     @cached_property
     def names(self) -> Names:

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from seafleet.cli import (
+    collect,
     library_list,
     library_show,
     serve,
@@ -45,6 +46,7 @@ app.add_typer(libraries, name="library")
 libraries.command("list")(library_list.list_libraries)
 libraries.command("show")(library_show.show_library)
 app.command("verify")(verify.verify)
+app.command("collect")(collect.collect)
 app.command("version")(version.version)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 KEEP_ALIVE_SECONDS = 75
 BACKLOG = 2048
 WS_MAX_BYTES = 1 << 20
-FACTORY = "seafleet.app:create_app"
+FACTORY = "seafleet.app.workers:create_worker"
 
 
 def serve(
@@ -71,10 +71,12 @@ def _listen(settings: Settings) -> socket.socket:
 def _config(settings: Settings, app: Any, **more: Any) -> Config:
     from uvicorn import Config
 
+    from seafleet.app.connections import PatientProtocol
+
     return Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=PatientProtocol,
         ws="websockets-sansio",
         ws_max_size=WS_MAX_BYTES,
         lifespan="on",

@@ -22,7 +22,7 @@ from seafleet.errors import AccountNotFound, LibraryNotFound
 from seafleet.ids import LibraryId, ObjectId
 from seafleet.library.heads import announce, record_activity
 from seafleet.library.model import Activity, Author, Head
-from seafleet.library.rows import library_row, moment, read_head
+from seafleet.library.rows import library_row, moment, read_head, read_owned
 from seafleet.store.objects import ObjectStore
 
 LIBRARY_CHANGED: Final = "library"
@@ -74,6 +74,12 @@ class LibraryBin:
     def delete(self, library_id: str, author: Author) -> None:
         """Put a library into the bin; a sub-library is gone. Raises LibraryNotFound."""
         self._database.write(lambda tx: self._delete(tx, library_id, author))
+
+    def delete_all_of(self, tx: Transaction, owner_id: int, author: Author) -> None:
+        """Put everything that an account owns into the bin, in the transaction that ends the account."""
+        for head in read_owned(tx.connection, owner_id):
+            if not head.is_sub_library:  # those go with their origins
+                self._delete(tx, head.library_id, author)
 
     def list(self, owner_id: int | None = None) -> list[DeletedLibrary]:
         """Return what was deleted, by anybody or of one owner, newest first."""
