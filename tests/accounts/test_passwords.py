@@ -90,7 +90,7 @@ class CountingHasher(PasswordHasher):
         return super().verify(hash, password)
 
 
-@pytest.mark.parametrize("stored", [None, "!", *FORMS.values()])
+@pytest.mark.parametrize("stored", [None, "!", *FORMS.values()], ids=["none", "locked", *FORMS])
 def test_a_wrong_password_costs_one_slow_verification_whatever_is_stored(stored: str | None) -> None:
     hasher = CountingHasher(time_cost=1, memory_cost=8, parallelism=1)
     assert not Passwords(hasher).verify(stored, "wrong")
