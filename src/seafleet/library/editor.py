@@ -13,11 +13,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from seafleet import paths
-from seafleet.errors import FileNotFound, FolderNotFound, InvalidPath, NameTaken, TooManySameNames
+from seafleet.errors import (
+    FileNotFound,
+    FolderNotFound,
+    InvalidPath,
+    MalformedObject,
+    NameTaken,
+    ObjectMissing,
+    TooManySameNames,
+)
 from seafleet.formats.fs import EMPTY_DIRECTORY, Directory, Dirent
 from seafleet.ids import ZERO_ID, LibraryId, ObjectId
 from seafleet.library.source import TreeSource, stored_directory
-from seafleet.library.trees import OverlaySource, StoredObject, Trees, TreeStats
+from seafleet.library.trees import EMPTY_STATS, OverlaySource, StoredObject, Trees, TreeStats
 
 Numbering = Callable[[str], Iterator[str]]
 """What a taken name may become, in the order of trying: `paths.numbered_names` or its like."""
@@ -372,12 +380,19 @@ class TreeEditor:
 
     def _weigh(self, entry: Dirent, sign: int) -> None:
         if entry.is_dir:
-            below = self.stats(entry.id)
+            below = self.stats(entry.id) if sign > 0 else self._stats_if_readable(entry.id)
             self._size_delta += sign * below.size_bytes
             self._file_delta += sign * below.file_count
         else:
             self._size_delta += sign * (entry.size or 0)
             self._file_delta += sign
+
+    def _stats_if_readable(self, dir_id: ObjectId) -> TreeStats:
+        """Return the sums over a folder that goes; a damaged one can go too, and counts as empty."""
+        try:
+            return self.stats(dir_id)
+        except (ObjectMissing, MalformedObject):
+            return EMPTY_STATS
 
     # --- encoding
 

@@ -19,7 +19,15 @@ from seafleet import paths
 from seafleet.clock import Clock
 from seafleet.db.engine import Database, Transaction
 from seafleet.db.tables import account, garbage_library, library, library_trash
-from seafleet.errors import AccountNotFound, AlreadyExists, InvalidArgument, LibraryDamaged, LibraryNotFound
+from seafleet.errors import (
+    AccountNotFound,
+    AlreadyExists,
+    InvalidArgument,
+    LibraryDamaged,
+    LibraryNotFound,
+    MalformedObject,
+    ObjectMissing,
+)
 from seafleet.formats.commit import Commit, Encryption
 from seafleet.formats.encryption import check_from_client, new_encryption
 from seafleet.ids import ZERO_ID, LibraryId, RandomSource
@@ -66,6 +74,11 @@ _SET_LIMIT: Final = (
 )
 _SET_STATUS: Final = (
     update(library).where(library.c.id == bindparam("library")).values(status=bindparam("to"))
+)
+_SET_SUMS: Final = (
+    update(library)
+    .where(library.c.id == bindparam("library"), library.c.head_commit_id == bindparam("at"))
+    .values(size_bytes=bindparam("size"), file_count=bindparam("files"))
 )
 _SET_DAMAGED: Final = (
     update(library).where(library.c.id == bindparam("library")).values(is_damaged=bindparam("to"))
@@ -295,6 +308,18 @@ class Libraries:
     def set_damaged(self, library_id: str, damaged: bool) -> None:
         """Note that head or root cannot be read, or can be read again."""
         self._change(library_id, _SET_DAMAGED, {"library": library_id, "to": damaged})
+
+    def recount(self, library_id: str) -> Head:
+        """Compute size and number of files anew, as after damage was removed. Raises LibraryDamaged."""
+        head = self.get(library_id)
+        try:
+            stats = self.trees.stats(head.store_id, head.root_id)
+        except (ObjectMissing, MalformedObject) as error:
+            raise LibraryDamaged(library_id, f"a folder cannot be read: {error}") from error
+        sums = {"library": library_id, "at": head.commit_id, "size": stats.size_bytes}
+        counted = {**sums, "files": stats.file_count}
+        self.database.write(lambda tx: tx.execute(_SET_SUMS, counted).rowcount)
+        return self.get(library_id)
 
     # --- parts
 
