@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from sqlalchemy import select, update
 
@@ -230,22 +232,28 @@ def test_the_whole_library_goes_back(site: Site) -> None:
     assert not site.libraries.run_task(library, RestoreLibrary(site.owner, commit_id)).changed
 
 
-@pytest.mark.parametrize("kind", [Kind.FS, Kind.BLOCK])
-def test_what_collection_has_taken_is_not_promised(site: Site, kind: Kind) -> None:
+@pytest.mark.parametrize("what", ["folder", "file", "block"])
+def test_what_collection_has_taken_is_not_promised(site: Site, what: str) -> None:
     library = site.library()
     commit_id = site.build(library, {"/d": None, "/d/a": "only here"})
-    site.delete(library, "/d")
     file = new_file("a", "only here")
-    gone = file.file_id if kind is Kind.FS else file.pending[0][1]
-    site.database.write(
-        lambda tx: site.objects.rows.remove(tx, library, kind, [gone], site.clock.timestamp() + 1)
-    )
+    gone = {
+        "folder": (Kind.FS, site.entry(library, "/d").id),
+        "file": (Kind.FS, file.file_id),
+        "block": (Kind.BLOCK, file.pending[0][1]),
+    }
+    kind, object_id = gone[what]
+    site.delete(library, "/d")
+    remove = partial(site.objects.rows.remove, store_id=library, kind=kind, ids=[object_id])
+    site.database.write(partial(remove, touched_before=site.clock.timestamp() + 1))
     collected = update(library_table).where(library_table.c.id == library).values(generation="1-x")
     site.database.write(lambda tx: tx.execute(collected).rowcount)
-    expected = errors.ObjectMissing if kind is Kind.FS else errors.BlocksMissing
-    for path, is_dir in (("/d/a", False), ("/d", True)):
-        with pytest.raises(expected):
-            restore(site, library, commit_id, path, is_dir=is_dir)
+    expected = errors.BlocksMissing if what == "block" else errors.ObjectMissing
+    with pytest.raises(expected):
+        restore(site, library, commit_id, "/d", is_dir=True)
     with pytest.raises(expected):
         site.libraries.run_task(library, RestoreLibrary(site.owner, commit_id))
+    if what != "folder":  # which the file alone does not need
+        with pytest.raises(expected):
+            restore(site, library, commit_id, "/d/a")
     assert site.tree(library) == {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Final
 
 from seafleet import paths
@@ -23,7 +24,7 @@ from seafleet.library.rows import moment
 from seafleet.library.workspace import Workspace
 from seafleet.store.contract import Kind
 
-_FILES_AT_ONCE: Final = 200
+_ENTRIES_AT_ONCE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,32 +130,28 @@ class RestoreLibrary:
 def require_content(work: Workspace, entry: Dirent) -> None:
     """Raise ObjectMissing or BlocksMissing when collection has taken something of an old entry.
 
-    Looks at every file below it, unless nothing was ever collected from this store.
+    Looks at everything below it, in the store and not in any cache, unless nothing was ever collected there.
     """
     objects, trees, store_id = work.tools.objects, work.tools.trees, work.head.store_id
     if not objects.generation(store_id).value:
         return
-    below = trees.walk(store_id, entry.id) if entry.is_dir else iter([(entry.name, entry)])
-    batch: list[Dirent] = []
-    for _, each in below:
-        if not each.is_dir and each.id != ZERO_ID:
-            batch.append(each)
-        if len(batch) == _FILES_AT_ONCE:
-            _require_blocks(work, batch)
-            batch.clear()
-    _require_blocks(work, batch)
+    below = trees.walk(store_id, entry.id) if entry.is_dir else iter(())
+    everything = chain([entry], (each for _, each in below))
+    stored = (each for each in everything if each.id != ZERO_ID)
+    while batch := list(islice(stored, _ENTRIES_AT_ONCE)):
+        _require_objects(work, batch)
 
 
-def _require_blocks(work: Workspace, files: Sequence[Dirent]) -> None:
+def _require_objects(work: Workspace, entries: Sequence[Dirent]) -> None:
     objects, store_id = work.tools.objects, work.head.store_id
-    stored = objects.get_many(store_id, Kind.FS, [file.id for file in files])
+    stored = objects.get_many(store_id, Kind.FS, [entry.id for entry in entries])
     names: dict[ObjectId, str] = {}
-    for file in files:
-        if file.id not in stored:
-            raise ObjectMissing("file", file.id)
-        value = decode_fs(stored[file.id])
-        if isinstance(value, FileObject):
-            names.update(dict.fromkeys(value.block_ids, file.name))
+    for entry in entries:
+        if entry.id not in stored:
+            raise ObjectMissing("folder" if entry.is_dir else "file", entry.id)
+        if not entry.is_dir:
+            value = decode_fs(stored[entry.id])
+            names.update(dict.fromkeys(value.block_ids if isinstance(value, FileObject) else (), entry.name))
     found = objects.block_sizes(store_id, names)
     missing = {name for block_id, name in names.items() if block_id not in found}
     if missing:
