@@ -1,7 +1,7 @@
 """Setting, finding and removing snapshot labels.
 
 A label is a word on one commit of one library, by the account that set it first. The same word may stand on
-many commits. Labels keep no commit alive: one whose commit is gone from the history is not shown any more.
+many commits. Labels keep no commit alive.
 
 Source: Web API manual, section "Snapshot Label"; snapshot labels page.
 """

@@ -187,7 +187,7 @@ def reachable_libraries(
         "email": actor.email,
         "organization_id": actor.organization_id,
     }
-    rows = connection.execute(_statement(frozenset(ways)), values)
+    rows = connection.execute(_statement(frozenset(ways)), values).all()
     part = name_contains.casefold()
     found = [
         each

@@ -24,6 +24,7 @@ TEXT: Final = "text/plain; charset=utf-8"
 BINARY: Final = "application/octet-stream"
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
+_NO_BREAK_SPACE: Final = "\u00a0".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ def encode_json(value: object, indent: int = 0) -> bytes:
         data = json.dumps(value, separators=(",", ":"), default=str).encode()
     if indent:
         data = msgspec.json.format(data, indent=indent)
+    # Sizes for people hold no-break spaces: in lists they are all that is not ASCII.
+    data = data.replace(_NO_BREAK_SPACE, b"\\u00a0")
     return data if data.isascii() else data.decode().encode("ascii", "json-escape")
 
 
