@@ -16,6 +16,7 @@ from seafleet.db import tables
 from seafleet.devices.model import DeviceInfo
 from seafleet.library.model import Head
 from seafleet.paths import path_hash
+from seafleet.store.contract import Kind
 from tests.support.inprocess import InProcessServer
 from tests.support.peer import Peer
 
@@ -120,6 +121,12 @@ class Site:
     def write(self, statement: Executable) -> None:
         """Execute a statement."""
         self.server.services.db.write(lambda tx: tx.execute(statement).rowcount)
+
+    def drop_object(self, kind: Kind, object_id: str) -> None:
+        """Lose an object that is kept as a row."""
+        objects = tables.object_.c
+        store = objects.store_id == self.library.store_id
+        self.write(delete(tables.object_).where(store, objects.kind == kind, objects.object_id == object_id))
 
     def rows(self, table: Table) -> list[Any]:
         """Return the rows about the library."""

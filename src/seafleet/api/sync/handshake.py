@@ -23,6 +23,7 @@ VERSION: Final = 2
 """From 2 on clients ask for the heads of all libraries at once."""
 
 _ACTIONS: Final = {"download": Action.READ, "upload": Action.WRITE}
+_TAGS: Final = {Action.READ: "sync:library:download", Action.WRITE: "sync:library:upload"}
 _CLIENT_ID_LENGTH: Final = 40
 _is_client_version = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+").fullmatch
 _is_integer = re.compile(r"[+-]?[0-9]{1,18}").fullmatch
@@ -61,8 +62,7 @@ def check_permission(request: ApiRequest) -> Reply:
         grant = identify(request)
         request.services.access.require(grant.actor, action, head)
         _note_peer(request, grant)
-    if action is Action.READ:
-        _note_download(request, grant, head)
+    _note_transfer(request, grant, head, _TAGS[action])
     return Reply()
 
 
@@ -86,14 +86,14 @@ def _note_peer(request: ApiRequest, grant: SyncGrant) -> None:
         request.services.sync_tokens.record_peer(grant, client_id, name, request.client_ip, version)
 
 
-def _note_download(request: ApiRequest, grant: SyncGrant, head: Head) -> None:
-    """Write into the records that a client is about to take the library's content."""
+def _note_transfer(request: ApiRequest, grant: SyncGrant, head: Head, tag: str) -> None:
+    """Write into the records that a client is about to take or send content."""
     services, name = request.services, request.query("client_name", "")
 
     def work(tx: Transaction) -> None:
         services.audit.write(
             tx,
-            "sync:library:download",
+            tag,
             grant.actor,
             ip=request.client_ip,
             library_id=head.library_id,

@@ -88,20 +88,20 @@ class _Wanted:
     def open(self, request: RequestBase, head: Head) -> _Listing:
         """Begin the listing: return its first piece, and an iterator over the rest.
 
-        Raises ReplyError (500) when the commit or the top of its tree is not there.
+        Both raise ReplyError (500) when the commit or anything of its tree is not there.
         """
+        pieces = self._pieces(request, head)
+        return next(pieces), pieces
+
+    def _pieces(self, request: RequestBase, head: Head) -> Iterator[bytes]:
         services = request.services
         try:
             new_root = services.libraries.commits.get(head.library_id, self.server_head).root_id
+            old_root = self._old_root(request, head)
             portions = missing_ids(
-                services.objects,
-                head.store_id,
-                new_root,
-                self._old_root(request, head),
-                folders_only=self.folders_only,
+                services.objects, head.store_id, new_root, old_root, folders_only=self.folders_only
             )
-            pieces = json_array(portions)
-            return next(pieces), pieces
+            yield from json_array(portions)
         except (CommitNotFound, ObjectMissing) as error:
             raise ReplyError(refusal(500, str(error))) from error
 
