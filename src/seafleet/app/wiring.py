@@ -139,9 +139,11 @@ class Wiring:
         from seafleet.store.local import LocalBlobs
         from seafleet.store.objects import ObjectStore
 
+        blobs = LocalBlobs(self.settings.data, self.clock)
+        blobs.tidy()
         return ObjectStore(
             self.db,
-            LocalBlobs(self.settings.data, self.clock),
+            blobs,
             layers=self._layers(),
             clock=self.clock,
             inline_block_bytes=self.settings.inline_block_bytes,

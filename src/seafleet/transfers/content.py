@@ -48,6 +48,12 @@ class Contents:
         """Return a reader of everything, decrypted if there is a cipher."""
         return ContentReader(self._objects, store_id, file.block_ids, file.size, cipher=cipher)
 
+    def beginning(
+        self, store_id: LibraryId, file: FileObject, length: int, cipher: BlockCipher | None = None
+    ) -> ContentReader:
+        """Return a reader of the first `length` bytes, decrypted if there is a cipher."""
+        return ContentReader(self._objects, store_id, file.block_ids, length, cipher=cipher)
+
     def block(self, store_id: LibraryId, block_id: ObjectId, size: int) -> ContentReader:
         """Return a reader of one block as it is stored; `size` is its stored size."""
         return ContentReader(self._objects, store_id, (block_id,), size)

@@ -10,10 +10,10 @@ from seafleet.transfers.keys import LibraryKeys
 from seafleet.transfers.limits import Limits
 from seafleet.transfers.progress import UploadProgress
 from seafleet.transfers.resumable import ResumableUploads
+from seafleet.transfers.zip import Zips
+from seafleet.transfers.zip_tasks import ZipTasks
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from seafleet.accounts.service import Accounts
     from seafleet.clock import Clock
     from seafleet.db.engine import Database
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seafleet.library.passwords import Passwords
     from seafleet.library.service import Libraries
     from seafleet.library.trees import Trees
+    from seafleet.settings import Settings
     from seafleet.store.objects import ObjectStore
 
 UPLOADS_FOLDER: Final = "uploads"
@@ -35,6 +36,8 @@ class Transfers:
     limits: Limits
     resumable: ResumableUploads
     progress: UploadProgress
+    zips: Zips
+    zip_tasks: ZipTasks
 
     @classmethod
     def build(
@@ -48,16 +51,18 @@ class Transfers:
         passwords: Passwords,
         clock: Clock,
         random: RandomSource,
-        data: Path,
-        max_upload_bytes: int = 0,
+        settings: Settings,
     ) -> Transfers:
-        """Put the services together. Unfinished uploads are kept in a folder below `data`."""
+        """Put the services together. Unfinished uploads are kept in a folder below the data folder."""
+        contents = Contents(objects, trees)
         return cls(
-            contents=Contents(objects, trees),
+            contents=contents,
             keys=LibraryKeys(passwords),
-            limits=Limits(accounts, libraries, max_upload_bytes),
-            resumable=ResumableUploads(database, clock, random, data / UPLOADS_FOLDER),
+            limits=Limits(accounts, libraries, settings.max_upload_bytes),
+            resumable=ResumableUploads(database, clock, random, settings.data / UPLOADS_FOLDER),
             progress=UploadProgress(),
+            zips=Zips(trees, contents, clock, settings.zone, settings.max_zip_bytes),
+            zip_tasks=ZipTasks(database, clock),
         )
 
     def purge(self) -> None:
