@@ -38,7 +38,7 @@ R = TypeVar("R")
 BATCH_LIMIT: Final = 256
 ATTEMPTS: Final = 10
 COMPANY_SECONDS: Final = 0.0005
-"""How long the first of many waits for the others: it halves what eight busy threads cost in a wide folder."""
+"""How long the first of many waits for the others: that halves what eight busy threads cost."""
 _OPTIMISTIC_ATTEMPTS: Final = 4
 _SIZES_KEPT: Final = 1000
 
