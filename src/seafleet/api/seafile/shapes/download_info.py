@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Left over from a protocol that no living client speaks.
 _RELAY: Final = {
-    "relay_id": "44e8f253849ad910dc142247227c8ece8ec0f971",
+    "relay_id": "7b1c07a2fb82c22cdc61ed938f6255976b8c1c3a",
     "relay_addr": "127.0.0.1",
     "relay_port": "80",
 }
