@@ -126,7 +126,7 @@ class Pushes:
         source = self._libraries.trees.source(head.store_id)
         for change in iter_changes(source, base.root_id, commit.root_id, fold=False):
             if not may_write(change.path):
-                text = f"Update to path {change.path} is not allowed by folder permission settings"
+                text = f"Update to path {change.path[1:]} is not allowed by folder permission settings"
                 raise AccessDenied(Decision(False, text, FOLDER_RULE))
 
     def _incomplete(self, store_id: str, files: _Files) -> list[str]:

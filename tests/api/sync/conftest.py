@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from seafleet.accounts.model import Account
 from seafleet.actor import Actor
 from seafleet.db import tables
 from seafleet.devices.model import DeviceInfo
+from seafleet.formats.compression import compress
+from seafleet.formats.fs import FileObject, encode_file
+from seafleet.ids import ObjectId
 from seafleet.library.model import Head
 from seafleet.paths import path_hash
 from seafleet.store.contract import Kind
@@ -68,6 +72,15 @@ class Site:
         info = DeviceInfo.of("linux", f"{next(_numbers):040x}", "desk")
         actor = tokens.resolve(tokens.connect(account or self.owner, info).token).actor
         return actor, self.peer(actor, peer_id=info.device_id)
+
+    @property
+    def block_kind(self) -> Kind:
+        """The kind under which blocks are kept."""
+        return Kind.BLOCK
+
+    def actor(self, account: Account) -> Actor:
+        """Return an account acting without a device."""
+        return Actor(account.id, account.email, role=account.role)
 
     def reader(self) -> Peer:
         """Return the client of an account that may read only."""
@@ -127,6 +140,17 @@ class Site:
         objects = tables.object_.c
         store = objects.store_id == self.library.store_id
         self.write(delete(tables.object_).where(store, objects.kind == kind, objects.object_id == object_id))
+
+    def store_file(self, block_ids: list[ObjectId], size: int) -> ObjectId:
+        """Store a file object of these blocks, be they there or not."""
+        file_id, text = encode_file(FileObject(tuple(block_ids), size))
+        self.server.services.objects.put(self.library.store_id, Kind.FS, [(file_id, compress(text))])
+        return file_id
+
+    def temporary_files(self) -> list[Path]:
+        """Return the files in the data folder that are being written."""
+        folders = (self.server.data / "tmp").glob("blocks-*")
+        return [path for folder in folders for path in folder.iterdir() if path.is_file()]
 
     def rows(self, table: Table) -> list[Any]:
         """Return the rows about the library."""

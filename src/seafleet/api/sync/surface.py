@@ -67,7 +67,7 @@ TABLE: Final[Mapping[type[errors.SeafleetError], Callable[[Any], Reply]]] = {
     errors.Conflict: _is(409),
     errors.CollectionRan: _is(409, "GC Conflict."),
     errors.HeadMoved: _is(503),
-    errors.FileLocked: lambda e: refusal(403, f"File {e.path} is locked"),
+    errors.FileLocked: lambda e: refusal(403, f"File {e.path[1:]} is locked"),
     errors.LimitExceeded: _is(403),
     errors.QuotaExceeded: _is(443),
     errors.FileTooLarge: _is(413),
