@@ -14,7 +14,7 @@ A second name and not a rename, because a rename between two folders is safe onl
 whoever merely finds a blob does not know where it came from.
 
 Each process has a folder of its own below ``tmp/`` and keeps it locked; whatever lies in a folder that nobody
-has locked was left by a process that died, and is removed by the next one that writes.
+has locked was left by a process that died, and is removed by the next one that starts or writes.
 
 Source: storage format §2 (layout).
 """
@@ -178,6 +178,10 @@ class LocalBlobs:
                 self._with_folders(target, lambda: self._disk.rename(temporary, target))
                 self._disk.fsync_folder(os.path.dirname(temporary))
 
+    def tidy(self) -> None:
+        """Remove the temporary files of processes that died; those of living ones are left alone."""
+        self._temporary.tidy()
+
     def close(self) -> None:
         """Give up the folder for temporary files. Writing again makes a new one."""
         self._temporary.release()
@@ -304,6 +308,11 @@ class TemporaryFolder:
     def new_path(self) -> str:
         """Return a path in the folder that nobody else is given. Raises OSError."""
         return f"{self._path or self._claim()}/{os.getpid()}-{next(self._numbers)}"
+
+    def tidy(self) -> None:
+        """Remove what dead processes left. Never raises."""
+        with self._guard, contextlib.suppress(OSError):
+            self._remove_remains()
 
     def release(self) -> None:
         """Remove the folder, if it is empty, and its lock."""
