@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -87,10 +89,24 @@ class RunningServer:
             raise
 
     def kill(self) -> None:
-        """Kill the server as a crash would."""
+        """Kill the server as a crash would, all its processes at once."""
         assert self.process is not None
+        workers = self.workers()
         self.process.kill()
+        for pid in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.wait()
+        wait_for_end(workers)
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the worker processes; a server that works alone has none."""
+        assert self.process is not None
+        try:
+            pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        except FileNotFoundError:
+            return []
+        return [int(pid) for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     def command(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run the command line beside the server."""
@@ -218,6 +234,24 @@ class ApiClient:
         answer = self.http.post("/api2/auth-token/", data=form)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["token"])
+
+
+def wait_for_end(pids: Iterable[int], limit_seconds: float = _STOP_SECONDS) -> None:
+    """Return when these processes are gone, whoever started them."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            handle = os.pidfd_open(pid)
+            ended, _, _ = select.select([handle], [], [], limit_seconds)
+            os.close(handle)
+            assert ended, f"process {pid} goes on"
+
+
+def until(condition: Callable[[], object], limit_seconds: float = _READY_SECONDS) -> None:
+    """Return when something has come true in another process."""
+    deadline = time.monotonic() + limit_seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {limit_seconds} s"
+        time.sleep(0.02)
 
 
 def free_port() -> int:
