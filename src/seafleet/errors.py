@@ -17,6 +17,7 @@ Surfaces translate them to a status and a body, each in one table of its own::
     │   ├── FileNotFound
     │   ├── CommitNotFound
     │   ├── ObjectMissing         an object that the store does not hold
+    │   ├── OrganizationNotFound
     │   └── TokenNotFound         an unknown, expired or spent token
     ├── Refused
     │   ├── AccessDenied          the access evaluator said no: `decision` says why
@@ -188,6 +189,13 @@ class ObjectMissing(NotFound):
         super().__init__(f"{kind} {object_id}")
         self.kind = kind
         self.object_id = object_id
+
+
+class OrganizationNotFound(NotFound):
+    """No organization of this number or runtime."""
+
+    code = "organization_not_found"
+    noun = "organization"
 
 
 class TokenNotFound(NotFound):

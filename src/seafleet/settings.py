@@ -29,6 +29,7 @@ DEFAULT_DATA: Final = "seafleet-data"
 CONFIG_NAME: Final = "seafleet.toml"
 DATABASE_NAME: Final = "seafleet.db"
 SECRET_NAME: Final = "secret.key"
+TEST_CLOCK_VARIABLE: Final = "DEVICE_REGISTRY_TEST_CLOCK"
 
 UNLIMITED: Final = -2
 
@@ -244,6 +245,11 @@ class Settings(BaseSettings):
         True,
         description="Whether API tokens that name no device are good, until the device registry says "
         "otherwise.",
+    )
+    device_registry_test_clock: bool = Field(
+        default_factory=lambda: os.environ.get(TEST_CLOCK_VARIABLE) == "1",
+        description="Whether administrators may move the device registry's clock; for tests only. "
+        "`DEVICE_REGISTRY_TEST_CLOCK=1` in the environment means the same.",
     )
 
     @property

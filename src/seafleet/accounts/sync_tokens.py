@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from seafleet.accounts import token_rows as sql
@@ -126,8 +126,8 @@ class SyncTokens:
         tx.execute(sql.INSERT_SYNC, values)
         return token
 
-    def resolve(self, token: str, library_id: str) -> SyncGrant:
-        """Return whom the token stands for; one indexed query.
+    def resolve(self, token: str, library_id: str, ip: str = "") -> SyncGrant:
+        """Return whom the token stands for; one indexed query. A refused device's contact is noted.
 
         Raises TokenNotFound for an unknown token and for one of another library, DeviceBlocked for a
         suspended or wiped device, AccountDisabled. What the account may do in the library is for `Access` to
@@ -135,7 +135,7 @@ class SyncTokens:
         """
         row = self._row(token, library_id)
         device = to_state(row[-STATE_WIDTH:])
-        self._check_device(device)
+        self._check_device(device, ip)
         if not row.is_active:
             raise AccountDisabled(row.email)
         return _grant(row, device)
@@ -157,12 +157,15 @@ class SyncTokens:
             raise TokenNotFound("sync")
         return row
 
-    def _check_device(self, device: DeviceState | None) -> None:
+    def _check_device(self, device: DeviceState | None, ip: str) -> None:
         """Raise DeviceBlocked for every refusal: the sync client knows nothing of wiping."""
         if device is None:
             return
         found: Verdict = self._devices.verdict(device)
         if not found.allowed:
+            told = replace(found, wipe=False)
+            if self._devices.wants_refusal_noted(device, told, ip):
+                self._database.write(lambda tx: self._devices.note_refusal(tx, device, told, ip))
             raise DeviceBlocked(found.status, found.sentence)
 
     def record_peer(
@@ -185,14 +188,14 @@ class SyncTokens:
         unchanged = _what(peer) == _what(known)
         if bound and unchanged and known.synced_at is not None and now - known.synced_at < PEER_SECONDS:
             return
-        self._check_device(self._database.write(lambda tx: self._record(tx, grant, peer)))
+        self._check_device(self._database.write(lambda tx: self._record(tx, grant, peer)), ip)
 
     def _record(self, tx: Transaction, grant: SyncGrant, peer: Peer) -> DeviceState | None:
         device = grant.actor.device
         if device is None:
             assert grant.actor.account_id is not None
             assert peer.peer_id is not None
-            owner = Owner(grant.actor.account_id, grant.actor.organization_id)
+            owner = Owner(grant.actor.account_id, grant.actor.organization_id, grant.actor.email)
             device = self._devices.connect_peer(tx, owner, peer.peer_id, peer.name or "", peer.ip or "")
         elif tx.execute(sql.LINK_EXISTS, {"link_id": device.link_id}).first() is None:
             return None  # unlinked meanwhile: the token is gone with the link
@@ -208,7 +211,7 @@ class SyncTokens:
             "device_link_id": device.link_id,
         }
         tx.execute(sql.RECORD_PEER, values)
-        self._devices.note_contact(tx, device, peer.ip or "")
+        self._devices.note_contact(tx, device, peer.ip or "", name=grant.actor.email)
         return device
 
     def of_account(self, account_id: int) -> list[SyncTokenInfo]:

@@ -24,6 +24,7 @@ from seafleet.devices.model import (
     raise_login_refusal,
     raise_refusal,
 )
+from seafleet.devices.origin import Origin
 from seafleet.devices.rows import STATE_WIDTH, TOUCH_LINK, to_state
 from seafleet.devices.service import Devices, Owner, check_identity, client_family
 from seafleet.errors import (
@@ -130,7 +131,7 @@ class Tokens:
         if family is not None and not self._roles.of(account.role).may_connect(family):
             raise ClientForbidden(family)
         check_identity(info)
-        owner = Owner(account.id, account.organization_id)
+        owner = Owner(account.id, account.organization_id, account.email)
 
         def work(tx: Transaction) -> IssuedToken:
             _check_active(tx, account)
@@ -172,19 +173,20 @@ class Tokens:
 
     # -- using -----------------------------------------------------------------------------------------------
 
-    def resolve(self, token: str, *, allow_suspended: bool = False) -> Session:
+    def resolve(self, token: str, *, allow_suspended: bool = False, ip: str = "") -> Session:
         """Return whom the token stands for; one indexed query.
 
-        Raises TokenNotFound, DeviceWiped, DeviceBlocked, AccountDisabled, in the registry's order. The few
-        calls that a suspended device may still make pass `allow_suspended`: then `Session.verdict` tells the
-        refusal.
+        Raises TokenNotFound, DeviceWiped, DeviceBlocked, AccountDisabled, in the registry's order; what is
+        refused is noted as a contact from `ip`. The few calls that a suspended device may still make pass
+        `allow_suspended`: then `Session.verdict` tells the refusal.
         """
         row = self._row(token)
         device = to_state(row[-STATE_WIDTH:])
         found = self._verdict(row, device)
         if found.gone:
             raise TokenNotFound("api")
-        if not allow_suspended:
+        if not (found.allowed or allow_suspended):
+            self._note_refusal(device, found, ip)
             raise_refusal(found)
         if not row.is_active:
             raise AccountDisabled(row.email)
@@ -199,6 +201,10 @@ class Tokens:
             organization_id=row.organization_id,
         )
         return Session(actor, found, *row[sql.SEEN_FIELDS])
+
+    def _note_refusal(self, device: DeviceState | None, found: Verdict, ip: str) -> None:
+        if device is not None and self._devices.wants_refusal_noted(device, found, ip):
+            self._database.write(lambda tx: self._devices.note_refusal(tx, device, found, ip))
 
     def _row(self, token: str) -> Any:
         if _is_token(token) is None:
@@ -242,7 +248,7 @@ class Tokens:
             if device is not None:
                 values = dict(zip(("last_login_ip", "client_version", "platform_version"), seen, strict=True))
                 tx.execute(TOUCH_LINK, {**values, "link_id": device.link_id, "last_accessed": now})
-                self._devices.note_contact(tx, device, seen[0])
+                self._devices.note_contact(tx, device, seen[0], name=actor.email)
 
         self._database.write(work)
         return True
@@ -257,18 +263,28 @@ class Tokens:
             if actor.device is None or actor.account_id is None:
                 tx.execute(sql.DELETE_TOKEN, {"token_id": actor.token_id})
             else:
-                self._devices.unlink(tx, actor.device, actor.account_id)
+                origin = Origin("user", actor.email, "seafile", ip)
+                self._devices.unlink(tx, actor.device, actor.account_id, origin=origin, email=actor.email)
             self._audit.write(tx, "api:device:logout", actor, ip=ip)
 
         self._database.write(work)
 
     def unlink(
-        self, account: Account, platform: str, device_id: str, *, wipe: bool = False, by: Actor | None = None
+        self,
+        account: Account,
+        platform: str,
+        device_id: str,
+        *,
+        wipe: bool = False,
+        by: Actor | None = None,
+        ip: str = "",
+        request_id: str = "",
     ) -> bool:
         """Cut the account off from a device, with `wipe` in the way that tells it to remove what it holds.
 
         False, and nothing happens, if there is no such link. Source: device registry §5.
         """
+        origin = Origin("user", account.email if by is None else by.email, "seafile", ip, request_id)
 
         if not is_storable(platform + device_id):
             return False
@@ -277,7 +293,14 @@ class Tokens:
             link = self._devices.find_link(tx, account.id, platform.lower(), device_id)
             if link is None:
                 return False
-            self._devices.unlink(tx, link, account.id, wipe_source="unlink" if wipe else None)
+            self._devices.unlink(
+                tx,
+                link,
+                account.id,
+                wipe_source="unlink" if wipe else None,
+                origin=origin,
+                email=account.email,
+            )
             detail: Detail = {"device_id": link.device_id, "account": account.email, "wipe": wipe}
             self._audit.write(tx, "api:device:unlinked", by or account.email, detail=detail)
             return True
@@ -295,7 +318,7 @@ class Tokens:
             raise InvalidArgument("device token", "not marked for wiping")
 
         def work(tx: Transaction) -> None:
-            self._devices.unlink(tx, device, row.account_id)
+            self._devices.acknowledge_wipe(tx, device, row.account_id, row.email)
             detail = {"device_id": device.device_id}
             self._audit.write(tx, "api:device:wiped", row.email, detail=detail)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seafleet.api.kernel.pool import WorkerPool
     from seafleet.clock import Clock
     from seafleet.db.engine import Database
+    from seafleet.devices.registry import Registry
     from seafleet.devices.service import Devices
     from seafleet.files.stars import Stars
     from seafleet.ids import RandomSource
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from seafleet.store.objects import ObjectStore
     from seafleet.sync.service import Sync
     from seafleet.transfers.copying import Copier
+    from seafleet.transfers.links import UploadLinks
     from seafleet.transfers.service import Transfers
     from seafleet.transfers.tasks import TransferTasks
 
@@ -74,9 +76,11 @@ class Services:
     sync_tokens: SyncTokens
     tickets: LoginTickets
     devices: Devices
+    registry: Registry
     access: Access
     throttle: Throttle
     transfers: Transfers
+    upload_links: UploadLinks
     copier: Copier
     tasks: TransferTasks
     jobs: JobRunner

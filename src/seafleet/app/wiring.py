@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from seafleet.api.services import Services
 from seafleet.app.threads import Threads
+from seafleet.app.wiring_devices import DeviceWiring
 from seafleet.errors import StorageFailure
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from seafleet.api.kernel.books import RequestMetrics
     from seafleet.clock import Clock
     from seafleet.db.engine import Database, Transaction
-    from seafleet.devices.service import Devices
     from seafleet.files.stars import Stars
     from seafleet.jobs.housekeeping import Housekeeping
     from seafleet.jobs.runner import JobRunner
@@ -56,13 +56,14 @@ if TYPE_CHECKING:
     from seafleet.store.objects import ObjectStore
     from seafleet.sync.service import Sync
     from seafleet.transfers.copying import Copier
+    from seafleet.transfers.links import UploadLinks
     from seafleet.transfers.service import Transfers
     from seafleet.transfers.tasks import TransferTasks
 
 DATA_MODE: Final = 0o700
 
 
-class Wiring:
+class Wiring(DeviceWiring):
     """Makes the services of one server, each once."""
 
     def __init__(self, settings: Settings) -> None:
@@ -286,6 +287,13 @@ class Wiring:
         )
 
     @cached_property
+    def upload_links(self) -> UploadLinks:
+        """Tokens to upload with."""
+        from seafleet.transfers.links import UploadLinks
+
+        return UploadLinks(self.access_tokens, self.clock, self.settings.web_token_expire_seconds)
+
+    @cached_property
     def copier(self) -> Copier:
         """Copies and moves."""
         from seafleet.transfers.copying import Copier
@@ -382,18 +390,6 @@ class Wiring:
         from seafleet.accounts.names import Names
 
         return Names(self.db, self.clock)
-
-    @cached_property
-    def devices(self) -> Devices:
-        """The devices and the verdict on them."""
-        from seafleet.devices.model import DevicePolicy
-        from seafleet.devices.service import Devices
-
-        policy = DevicePolicy(
-            require_approval=self.settings.device_require_approval,
-            allow_unbound_tokens=self.settings.device_allow_unbound_tokens,
-        )
-        return Devices(self.clock, self.random, lambda: policy)
 
     @cached_property
     def access(self) -> Access:

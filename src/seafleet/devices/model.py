@@ -18,6 +18,7 @@ DESKTOP_PLATFORMS: Final = frozenset(("windows", "linux", "mac"))
 PLATFORMS: Final = DESKTOP_PLATFORMS | {"android", "ios"}
 
 PostureMode = Literal["off", "warn", "enforce"]
+AdminState = Literal["ACTIVE", "LOST", "STOLEN", "DISABLED"]
 
 SENTENCES: Final = {
     "LOST": "This device has been reported lost.",
@@ -51,7 +52,9 @@ class DevicePolicy:
 class DeviceState:
     """A device as one link (account, platform, client id) sees it, read at the time of the request.
 
-    Times are whole Unix seconds. `exempted_at` without `exempt_until` is an exemption for ever.
+    Times are whole Unix seconds. `exempted_at` without `exempt_until` is an exemption for ever. `wiped_at`,
+    `wipe_source` and `wipe_delivered_at` are the mark on the link; `wipe` is the state of the whole device's
+    wipe. `blocked_contact_at` is when the log last said that the device was heard of while blocked.
     """
 
     device_id: int
@@ -59,7 +62,7 @@ class DeviceState:
     platform: str
     client_device_id: str
     device_name: str
-    admin_state: str = "ACTIVE"
+    admin_state: AdminState = "ACTIVE"
     approval: str = "approved"
     app_status: str = "ENABLED"
     posture: str = "unreported"
@@ -70,6 +73,11 @@ class DeviceState:
     removed_at: int | None = None
     wiped_at: int | None = None
     wipe_source: str | None = None
+    wipe_delivered_at: int | None = None
+    wipe: str = "none"
+    last_seen: int = 0
+    last_ip: str = ""
+    blocked_contact_at: int | None = None
 
     @property
     def is_desktop(self) -> bool:
@@ -111,8 +119,9 @@ def verdict(device: DeviceState, policy: DevicePolicy, now: int) -> Verdict:
     order.
     """
     if device.removed_at is not None:
-        return _GONE
-    if device.wiped_at is not None:
+        # Only links that have not heard of their wipe outlive the record.
+        return _GONE if device.wiped_at is None else _refused("REMOVED", wipe=True)
+    if device.wiped_at is not None and not _waits(device, policy):
         return _refused(device.admin_state if device.admin_state != "ACTIVE" else "WIPED", wipe=True)
     if device.admin_state != "ACTIVE":
         return _refused(device.admin_state, wipe=device.admin_state in policy.wipe_on_status)
@@ -121,6 +130,18 @@ def verdict(device: DeviceState, policy: DevicePolicy, now: int) -> Verdict:
     if device.app_status != "ENABLED":
         return _refused("APP_DISABLED")
     return _posture_verdict(device, policy, now)
+
+
+def _waits(device: DeviceState, policy: DevicePolicy) -> bool:
+    """Tell whether a mark that came of the operator's state, and that nobody has heard of, is not to be told
+    now: the state has become another one, or the setting has.
+    """
+    return (
+        device.wipe_source == "status"
+        and device.wipe_delivered_at is None
+        and device.admin_state != "ACTIVE"
+        and device.admin_state not in policy.wipe_on_status
+    )
 
 
 def _posture_verdict(device: DeviceState, policy: DevicePolicy, now: int) -> Verdict:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select, update
 
 from seafleet.db.engine import upsert
-from seafleet.db.tables import api_token, device, device_alias, device_link, sync_token
+from seafleet.db.tables import device, device_alias, device_app, device_link, sync_token
 from seafleet.devices.model import DESKTOP_PLATFORMS, DeviceState
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ STATE_COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
     device.c.removed_at,
     device_link.c.wiped_at,
     device_link.c.wipe_source,
+    device_link.c.wipe_delivered_at,
+    device.c.wipe,
+    device.c.last_seen,
+    device.c.last_ip,
+    device.c.blocked_contact_at,
 )
 STATE_WIDTH: Final = len(STATE_COLUMNS)
 
@@ -71,7 +76,7 @@ LINK_BY_CLIENT_ID: Final = (
 # One machine, several accounts: whoever logs in next from it joins the record that is there. Without a
 # present one the removed one that was there last.
 _KNOWN: Final = (
-    select(device.c.id, device_alias.c.platform, device.c.removed_at, device.c.admin_state)
+    select(device.c.id, device_alias.c.platform, device.c.removed_at, device.c.admin_state, device.c.wipe)
     .select_from(device_alias)
     .join(device, device.c.id == device_alias.c.device_id)
     .where(
@@ -90,25 +95,89 @@ INSERT_ALIAS: Final = (
     .on_conflict_do_nothing()
 )
 
-INSERT_DEVICE: Final = insert(device)
+_put_app = upsert(device_app).values({n: bindparam(n) for n in ("device_id", "name", "platform", "version")})
+PUT_APP: Final = _put_app.on_conflict_do_update(
+    index_elements=["device_id", "name"],
+    set_={name: _put_app.excluded[name] for name in ("platform", "version")},
+)
+APP_STATUS: Final = select(device_app.c.status).where(
+    device_app.c.device_id == bindparam("device_id"), device_app.c.name == bindparam("name")
+)
 INSERT_LINK: Final = insert(device_link)
 DELETE_LINK: Final = delete(device_link).where(device_link.c.id == bindparam("link_id"))
+SET_ASIDE: Final = (
+    update(device_link)
+    .where(device_link.c.id == bindparam("link_id"))
+    .values(client_device_id=bindparam("unused"))
+)
 MARK_LINK: Final = (
     update(device_link)
     .where(device_link.c.id == bindparam("link_id"))
     .values(wiped_at=bindparam("at"), wipe_source=bindparam("source"))
 )
-DELETE_API_TOKEN_OF_LINK: Final = delete(api_token).where(api_token.c.device_link_id == bindparam("link_id"))
 
 # Tokens obtained through the link, and those whose client reported the link's id as its own.
-DELETE_SYNC_TOKENS: Final = delete(sync_token).where(
+_TOKENS_OF_LINK: Final = or_(
+    sync_token.c.device_link_id == bindparam("link_id"),
+    and_(
+        sync_token.c.account_id == bindparam("account_id"),
+        sync_token.c.peer_id == bindparam("client_device_id"),
+    ),
+)
+DELETE_SYNC_TOKENS: Final = delete(sync_token).where(_TOKENS_OF_LINK)
+SYNCED_LIBRARIES: Final = select(sync_token.c.library_id).distinct().where(_TOKENS_OF_LINK)
+
+CONTACT_SECONDS: Final = 600
+"""How exact the time is when a blocked device was last heard of."""
+CONTACT_EVENT_SECONDS: Final = 3600
+"""How often the log says that a blocked device was heard of."""
+MARK_LINKS: Final = (
+    update(device_link)
+    .where(device_link.c.device_id == bindparam("device"), device_link.c.wiped_at.is_(None))
+    .values(wiped_at=bindparam("at"), wipe_source="status", wipe_delivered_at=None)
+)
+UNMARK_LINKS: Final = (
+    update(device_link)
+    .where(
+        device_link.c.device_id == bindparam("device"),
+        device_link.c.wipe_source == "status",
+        device_link.c.wipe_delivered_at.is_(None),
+    )
+    .values(wiped_at=None, wipe_source=None)
+)
+DELIVER_LINK: Final = (
+    update(device_link)
+    .where(device_link.c.id == bindparam("link_id"), device_link.c.wipe_delivered_at.is_(None))
+    .values(wipe_delivered_at=bindparam("at"))
+)
+_MARKED: Final = and_(device_link.c.wiped_at.is_not(None), device_link.c.wipe_delivered_at.is_(None))
+MARKED_LINK: Final = (
+    select(device_link.c.id)
+    .where(device_link.c.device_id == bindparam("device"), device_link.c.wiped_at.is_not(None))
+    .limit(1)
+)
+UNTOLD_LINK: Final = (
+    select(device_link.c.id).where(device_link.c.device_id == bindparam("device"), _MARKED).limit(1)
+)
+DELETE_LINKS: Final = delete(device_link).where(
+    device_link.c.device_id == bindparam("device"),
+    or_(device_link.c.wiped_at.is_(None), device_link.c.wipe_delivered_at.is_not(None)),
+)
+_LINKS_OF_DEVICE: Final = select(device_link.c.id).where(device_link.c.device_id == bindparam("device"))
+DELETE_SYNC_TOKENS_OF_DEVICE: Final = delete(sync_token).where(
     or_(
-        sync_token.c.device_link_id == bindparam("link_id"),
-        and_(
-            sync_token.c.account_id == bindparam("account_id"),
-            sync_token.c.peer_id == bindparam("client_device_id"),
+        sync_token.c.device_link_id.in_(_LINKS_OF_DEVICE),
+        exists().where(
+            device_link.c.device_id == bindparam("device"),
+            device_link.c.account_id == sync_token.c.account_id,
+            device_link.c.client_device_id == sync_token.c.peer_id,
         ),
     )
+)
+HWID_ALIAS: Final = (
+    upsert(device_alias)
+    .values(device_id=bindparam("device"), kind="hwid", platform="", value=bindparam("value"))
+    .on_conflict_do_nothing()
 )
 
 UPDATE_AT_LOGIN: Final = (
@@ -132,8 +201,8 @@ SEEN: Final = (
     .where(device.c.id == bindparam("device_id"))
     .values(last_seen=bindparam("at"), last_ip=bindparam("ip"))
 )
-SEEN_AND_BACK: Final = SEEN.values(
-    expired=False, updated_at=bindparam("at"), row_version=device.c.row_version + 1
+SEEN_SOMEWHERE: Final = (
+    update(device).where(device.c.id == bindparam("device_id")).values(last_seen=bindparam("at"))
 )
 TOUCH_LINK: Final = (
     update(device_link)

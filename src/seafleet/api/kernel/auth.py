@@ -51,7 +51,7 @@ def _resolve(request: ApiRequest, token: str) -> Actor | None:
     """Return whom a token stands for, None when its owner is switched off, and note that it was used."""
     tokens = request.services.tokens
     try:
-        session = tokens.resolve(token, allow_suspended=request.route.allow_suspended)
+        session = tokens.resolve(token, allow_suspended=request.route.allow_suspended, ip=request.client_ip)
     except TokenNotFound:
         raise detail(401, "Invalid token") from None
     except AccountDisabled:

@@ -13,6 +13,7 @@ from seafleet import errors
 from seafleet.api.kernel import Reply
 from seafleet.api.kernel.auth import no_credentials
 from seafleet.api.kernel.errors import detail
+from seafleet.devices import errors as device_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,6 +72,7 @@ TABLE: Final[Mapping[type[errors.SeafleetError], Callable[[Any], Reply]]] = {
     errors.InvalidName: lambda e: error_msg(400, "name invalid."),
     errors.InvalidPath: lambda e: error_msg(400, "path invalid."),
     errors.InvalidArgument: lambda e: error_msg(400, f"{e.name} invalid."),
+    device_errors.InvalidFields: lambda e: error_msg(400, f"{next(iter(e.problems))} invalid."),
     errors.MalformedObject: lambda e: error_msg(400, "Bad request."),
     errors.HashMismatch: lambda e: error_msg(400, "Bad request."),
     errors.NotFound: lambda e: error_msg(404, f"{e.noun.capitalize()} {e.what} not found."),
@@ -81,6 +83,11 @@ TABLE: Final[Mapping[type[errors.SeafleetError], Callable[[Any], Reply]]] = {
     errors.CommitNotFound: lambda e: error_msg(404, f"Commit {e.what} not found."),
     errors.ObjectMissing: lambda e: INTERNAL_ERROR,
     errors.OperationMismatch: lambda e: error_msg(403, "Permission denied."),
+    device_errors.DeviceNotFound: lambda e: error_msg(404, f"Device {e.what} not found."),
+    device_errors.DeviceAppNotFound: lambda e: error_msg(404, f"Application {e.what} not found."),
+    device_errors.DeviceGroupNotFound: lambda e: error_msg(404, f"Group {e.what} not found."),
+    device_errors.CommandNotFound: lambda e: error_msg(404, f"Command {e.what} not found."),
+    errors.OrganizationNotFound: lambda e: error_msg(404, f"Organization {e.what} not found."),
     errors.TokenNotFound: lambda e: error_msg(404, "Token not found."),
     errors.Refused: lambda e: error_msg(403, "Permission denied."),
     errors.AccessDenied: _access_denied,
@@ -89,6 +96,7 @@ TABLE: Final[Mapping[type[errors.SeafleetError], Callable[[Any], Reply]]] = {
     errors.LoginLocked: lambda e: throttled(e.retry_after_seconds),
     errors.ClientForbidden: lambda e: non_field_error(f"Not allowed to connect to {e.family} client."),
     errors.DeviceBlocked: lambda e: device_blocked(e.status, e.sentence),
+    device_errors.DeviceRemoved: lambda e: Reply({"error_msg": "Device removed.", "wipe": e.wipe}, 410),
     errors.DeviceWiped: lambda e: device_wiped(e.status),
     errors.Throttled: lambda e: throttled(e.retry_after_seconds),
     errors.Conflict: lambda e: error_msg(409, f"{e}."),
@@ -98,6 +106,10 @@ TABLE: Final[Mapping[type[errors.SeafleetError], Callable[[Any], Reply]]] = {
     errors.HeadMoved: lambda e: error_msg(520, "Library is changing too fast, please try again."),
     errors.CollectionRan: lambda e: error_msg(520, "Library was cleaned up meanwhile, please try again."),
     errors.FileLocked: lambda e: error_msg(403, "File is locked"),
+    device_errors.DeviceChanged: lambda e: error_msg(412, f"The device has version {e.row_version} now."),
+    device_errors.DeviceCloned: lambda e: error_msg(409, "Another machine reports under this hardware id."),
+    device_errors.NotApplicable: lambda e: error_msg(409, f"{e.reason[:1].upper()}{e.reason[1:]}."),
+    device_errors.StillInUse: lambda e: error_msg(409, f"This {e.noun} cannot be deleted: {e.reason}."),
     errors.LimitExceeded: lambda e: error_msg(400, f"{e}."),
     errors.QuotaExceeded: lambda e: error_msg(443, "Out of quota."),
     errors.FileTooLarge: lambda e: error_msg(442, "File size is too large."),

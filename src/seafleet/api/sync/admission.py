@@ -76,7 +76,9 @@ def identify(request: RequestBase) -> SyncGrant:
 
     Raises ReplyError (400) without a token, TokenNotFound, DeviceBlocked, AccountDisabled.
     """
-    return request.services.sync_tokens.resolve(token_of(request.headers), library_id_of(request))
+    return request.services.sync_tokens.resolve(
+        token_of(request.headers), library_id_of(request), request.client_ip
+    )
 
 
 def admit(request: RequestBase, action: Action) -> Admission:

@@ -116,6 +116,37 @@ CREATE TABLE device_error (
 
 CREATE INDEX ix_device_error_at ON device_error (at);
 
+CREATE TABLE device_event (
+    id BIGSERIAL NOT NULL,
+    at BIGINT NOT NULL,
+    organization_id BIGINT NOT NULL,
+    device_id BIGINT,
+    device_uid VARCHAR(36) DEFAULT '' NOT NULL,
+    device_name VARCHAR(100) DEFAULT '' NOT NULL,
+    account_email VARCHAR(255),
+    actor_kind VARCHAR(20) NOT NULL,
+    actor_name VARCHAR(255) NOT NULL,
+    dialect VARCHAR(20) NOT NULL,
+    action VARCHAR(40) NOT NULL,
+    before TEXT NOT NULL,
+    after TEXT NOT NULL,
+    address VARCHAR(128) DEFAULT '' NOT NULL,
+    request_id VARCHAR(64) DEFAULT '' NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX device_event_account ON device_event (account_email, id);
+
+CREATE INDEX device_event_action ON device_event (action, id);
+
+CREATE INDEX device_event_actor ON device_event (actor_name, id);
+
+CREATE INDEX device_event_device ON device_event (device_id, id);
+
+CREATE INDEX device_event_dialect ON device_event (dialect, id);
+
+CREATE INDEX ix_device_event_at ON device_event (at);
+
 CREATE TABLE garbage_library (
     library_id VARCHAR(36) NOT NULL,
     store_id VARCHAR(36) NOT NULL,
@@ -153,8 +184,12 @@ CREATE TABLE organization (
     name VARCHAR(255) NOT NULL,
     runtime VARCHAR(64) NOT NULL,
     created_at BIGINT NOT NULL,
+    running BOOLEAN DEFAULT true NOT NULL,
+    device_token_hash VARCHAR(64),
+    posture_policy TEXT,
     PRIMARY KEY (id),
-    UNIQUE (runtime)
+    UNIQUE (runtime),
+    UNIQUE (device_token_hash)
 );
 
 CREATE TABLE schema_version (
@@ -211,29 +246,96 @@ CREATE TABLE client_login_token (
 
 CREATE TABLE device (
     id BIGSERIAL NOT NULL,
-    uid VARCHAR(36) NOT NULL,
+    uid VARCHAR(36) COLLATE "C" NOT NULL,
     identifier VARCHAR(128) NOT NULL,
     organization_id BIGINT DEFAULT '1' NOT NULL,
     kind VARCHAR(20) DEFAULT 'managed' NOT NULL,
+    ignored BOOLEAN DEFAULT false NOT NULL,
+    hwid VARCHAR(128) NOT NULL,
+    hwid_key VARCHAR(128),
+    hwid_source VARCHAR(10) DEFAULT 'server' NOT NULL,
     display_name VARCHAR(100) DEFAULT '' NOT NULL,
-    platform VARCHAR(20) DEFAULT 'other' NOT NULL,
+    name_key VARCHAR(300) COLLATE "C" DEFAULT '' NOT NULL,
+    owner VARCHAR(255),
+    description TEXT,
+    platform VARCHAR(20) COLLATE "C" DEFAULT 'other' NOT NULL,
+    machine_type VARCHAR(20) DEFAULT 'other' NOT NULL,
+    os_family VARCHAR(50) DEFAULT '' NOT NULL,
+    os_name VARCHAR(100) DEFAULT '' NOT NULL,
+    os_version VARCHAR(50) DEFAULT '' NOT NULL,
+    architecture VARCHAR(50) DEFAULT '' NOT NULL,
+    model VARCHAR(100) DEFAULT '' NOT NULL,
+    model_key VARCHAR(300) COLLATE "C" DEFAULT '' NOT NULL,
+    is_domain_controller BOOLEAN DEFAULT false NOT NULL,
     approval VARCHAR(20) DEFAULT 'approved' NOT NULL,
     admin_state VARCHAR(20) DEFAULT 'ACTIVE' NOT NULL,
     expired BOOLEAN DEFAULT false NOT NULL,
-    posture VARCHAR(20) DEFAULT 'unreported' NOT NULL,
-    posture_issue VARCHAR(255) DEFAULT '' NOT NULL,
+    status VARCHAR(10) COLLATE "C" DEFAULT 'ACTIVE' NOT NULL,
     exempted_at BIGINT,
     exempt_until BIGINT,
-    last_seen BIGINT,
+    exempted_by VARCHAR(255) DEFAULT '' NOT NULL,
+    exempt_reason VARCHAR(255) DEFAULT '' NOT NULL,
+    linked_user VARCHAR(255) DEFAULT '' NOT NULL,
+    linked_user_group VARCHAR(255) DEFAULT '' NOT NULL,
+    wipe VARCHAR(12) DEFAULT 'none' NOT NULL,
+    wipe_source VARCHAR(20) DEFAULT '' NOT NULL,
+    wipe_requested_at BIGINT,
+    wipe_requested_by VARCHAR(255) DEFAULT '' NOT NULL,
+    wipe_delivered_at BIGINT,
+    wipe_done_at BIGINT,
+    posture VARCHAR(20) DEFAULT 'unreported' NOT NULL,
+    posture_issue VARCHAR(255) DEFAULT '' NOT NULL,
+    posture_issues TEXT DEFAULT '[]' NOT NULL,
+    posture_facts TEXT DEFAULT '{}' NOT NULL,
+    posture_evaluated_at BIGINT,
+    agent_type VARCHAR(20),
+    agent_version VARCHAR(50) DEFAULT '' NOT NULL,
+    agent_token_hash VARCHAR(64),
+    agent_generation INTEGER DEFAULT '0' NOT NULL,
+    agent_reported_at BIGINT,
+    last_seen BIGINT DEFAULT '0' NOT NULL,
     last_ip VARCHAR(128) DEFAULT '' NOT NULL,
+    blocked_contact_at BIGINT,
     created_at BIGINT NOT NULL,
+    enrolled_at BIGINT DEFAULT '0' NOT NULL,
     updated_at BIGINT NOT NULL,
     removed_at BIGINT,
+    merged_into BIGINT,
     row_version BIGINT DEFAULT '1' NOT NULL,
     PRIMARY KEY (id),
     UNIQUE (organization_id, identifier),
+    UNIQUE (organization_id, hwid_key),
     UNIQUE (uid),
-    FOREIGN KEY(organization_id) REFERENCES organization (id)
+    FOREIGN KEY(organization_id) REFERENCES organization (id),
+    UNIQUE (agent_token_hash),
+    FOREIGN KEY(merged_into) REFERENCES device (id)
+);
+
+CREATE INDEX device_by_enrolment ON device (organization_id, enrolled_at, id);
+
+CREATE INDEX device_by_last_seen ON device (organization_id, last_seen, uid);
+
+CREATE INDEX device_by_model ON device (organization_id, model_key, uid);
+
+CREATE INDEX device_by_name ON device (organization_id, name_key, uid);
+
+CREATE INDEX device_by_platform ON device (organization_id, platform, uid);
+
+CREATE INDEX device_by_status ON device (organization_id, status, uid);
+
+CREATE INDEX device_by_uid ON device (organization_id, uid);
+
+CREATE INDEX device_merged ON device (merged_into);
+
+CREATE TABLE device_group (
+    id BIGSERIAL NOT NULL,
+    organization_id BIGINT NOT NULL,
+    name VARCHAR(100) COLLATE "C" NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (organization_id, name),
+    FOREIGN KEY(organization_id) REFERENCES organization (id) ON DELETE CASCADE
 );
 
 CREATE TABLE group_ (
@@ -311,6 +413,48 @@ CREATE INDEX ix_library_trash_deleted_at ON library_trash (deleted_at);
 
 CREATE INDEX ix_library_trash_owner_id ON library_trash (owner_id);
 
+CREATE TABLE mfp_transaction (
+    id BIGSERIAL NOT NULL,
+    organization_id BIGINT NOT NULL,
+    type VARCHAR(40) NOT NULL,
+    status VARCHAR(12) NOT NULL,
+    user_name VARCHAR(255) NOT NULL,
+    description TEXT NOT NULL,
+    errors TEXT NOT NULL,
+    created_at_ms BIGINT NOT NULL,
+    updated_at_ms BIGINT NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(organization_id) REFERENCES organization (id) ON DELETE CASCADE
+);
+
+CREATE INDEX mfp_transaction_organization ON mfp_transaction (organization_id, created_at_ms, id);
+
+CREATE TABLE oauth_client (
+    id BIGSERIAL NOT NULL,
+    client_id VARCHAR(64) NOT NULL,
+    secret_hash VARCHAR(64) NOT NULL,
+    name VARCHAR(255) NOT NULL,
+    organization_id BIGINT NOT NULL,
+    account_id BIGINT NOT NULL,
+    redirect_uris TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (client_id),
+    FOREIGN KEY(organization_id) REFERENCES organization (id) ON DELETE CASCADE,
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+
+CREATE TABLE role_grant (
+    id BIGSERIAL NOT NULL,
+    account_id BIGINT NOT NULL,
+    role VARCHAR(20) NOT NULL,
+    runtime VARCHAR(64) NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (account_id, role, runtime),
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+
 CREATE TABLE access_token (
     token_hash VARCHAR(64) NOT NULL,
     library_id VARCHAR(36) NOT NULL,
@@ -345,6 +489,55 @@ CREATE TABLE device_alias (
 
 CREATE INDEX device_alias_value ON device_alias (value);
 
+CREATE TABLE device_app (
+    device_id BIGINT NOT NULL,
+    name VARCHAR(64) NOT NULL,
+    platform VARCHAR(20) DEFAULT '' NOT NULL,
+    version VARCHAR(50) DEFAULT '' NOT NULL,
+    status VARCHAR(10) DEFAULT 'ENABLED' NOT NULL,
+    PRIMARY KEY (device_id, name),
+    FOREIGN KEY(device_id) REFERENCES device (id) ON DELETE CASCADE
+);
+
+CREATE TABLE device_attribute (
+    device_id BIGINT NOT NULL,
+    key VARCHAR(100) NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (device_id, key),
+    FOREIGN KEY(device_id) REFERENCES device (id) ON DELETE CASCADE
+);
+
+CREATE TABLE device_command (
+    id BIGSERIAL NOT NULL,
+    device_id BIGINT NOT NULL,
+    type VARCHAR(30) NOT NULL,
+    params TEXT NOT NULL,
+    state VARCHAR(12) NOT NULL,
+    generation INTEGER NOT NULL,
+    created_at BIGINT NOT NULL,
+    created_by VARCHAR(255) DEFAULT '' NOT NULL,
+    delivered_at BIGINT,
+    finished_at BIGINT,
+    detail TEXT DEFAULT '' NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(device_id) REFERENCES device (id) ON DELETE CASCADE
+);
+
+CREATE INDEX device_command_device ON device_command (device_id, state, id);
+
+CREATE INDEX device_command_open ON device_command (state, created_at);
+
+CREATE TABLE device_group_member (
+    device_id BIGINT NOT NULL,
+    group_id BIGINT NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (device_id, group_id),
+    FOREIGN KEY(device_id) REFERENCES device (id) ON DELETE CASCADE,
+    FOREIGN KEY(group_id) REFERENCES device_group (id) ON DELETE CASCADE
+);
+
+CREATE INDEX device_group_member_group ON device_group_member (group_id, device_id);
+
 CREATE TABLE device_link (
     id BIGSERIAL NOT NULL,
     device_id BIGINT NOT NULL,
@@ -354,12 +547,14 @@ CREATE TABLE device_link (
     device_name VARCHAR(255) NOT NULL,
     platform_version VARCHAR(255) DEFAULT '' NOT NULL,
     client_version VARCHAR(255) DEFAULT '' NOT NULL,
+    app_name VARCHAR(64) DEFAULT '' NOT NULL,
     app_status VARCHAR(20) DEFAULT 'ENABLED' NOT NULL,
     last_accessed BIGINT NOT NULL,
     last_login_ip VARCHAR(128) DEFAULT '' NOT NULL,
     created_at BIGINT NOT NULL,
     wiped_at BIGINT,
     wipe_source VARCHAR(20),
+    wipe_delivered_at BIGINT,
     PRIMARY KEY (id),
     UNIQUE (account_id, platform, client_device_id),
     FOREIGN KEY(device_id) REFERENCES device (id) ON DELETE CASCADE,
@@ -371,6 +566,38 @@ CREATE INDEX device_link_client ON device_link (platform, client_device_id);
 CREATE INDEX device_link_seen ON device_link (platform, last_accessed);
 
 CREATE INDEX ix_device_link_device_id ON device_link (device_id);
+
+CREATE TABLE device_mac (
+    device_id BIGINT NOT NULL,
+    mac VARCHAR(12) NOT NULL,
+    interface VARCHAR(100) DEFAULT '' NOT NULL,
+    ipv4 VARCHAR(45) DEFAULT '' NOT NULL,
+    ipv6 VARCHAR(45) DEFAULT '' NOT NULL,
+    dhcp BOOLEAN,
+    first_seen BIGINT NOT NULL,
+    last_seen BIGINT NOT NULL,
+    PRIMARY KEY (device_id, mac),
+    FOREIGN KEY(device_id) REFERENCES device (id) ON DELETE CASCADE
+);
+
+CREATE INDEX device_mac_mac ON device_mac (mac);
+
+CREATE TABLE enrolment_code (
+    id BIGSERIAL NOT NULL,
+    code_hash VARCHAR(64) NOT NULL,
+    organization_id BIGINT NOT NULL,
+    max_uses INTEGER NOT NULL,
+    uses INTEGER DEFAULT '0' NOT NULL,
+    expires_at BIGINT,
+    group_id BIGINT,
+    auto_approve BOOLEAN DEFAULT false NOT NULL,
+    created_at BIGINT NOT NULL,
+    created_by VARCHAR(255) DEFAULT '' NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (code_hash),
+    FOREIGN KEY(organization_id) REFERENCES organization (id) ON DELETE CASCADE,
+    FOREIGN KEY(group_id) REFERENCES device_group (id) ON DELETE SET NULL
+);
 
 CREATE TABLE file_lock (
     id BIGSERIAL NOT NULL,

@@ -29,3 +29,8 @@ def library_key(name: str = "library_id", *, primary_key: bool = False) -> Colum
     """Return a reference to a library; the row goes when the library goes."""
     target = ForeignKey("library.id", ondelete="CASCADE")
     return Column(name, String(36), target, primary_key=primary_key, nullable=False)
+
+
+def ordered_text(length: int) -> String:
+    """Return a type of text that sorts by code points on both engines, whatever the database's locale."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")

@@ -12,38 +12,92 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    Text,
     UniqueConstraint,
     false,
 )
 
-from seafleet.db.tables.columns import Id, account_key, library_key, metadata, serial
+from seafleet.db.tables.columns import Id, account_key, library_key, metadata, ordered_text, serial
 
-# What an operator decided about a device, and what it said of itself. Links tie it to accounts.
+# What an operator decided about a device, and what it said of itself. Links tie it to accounts. A record that
+# was removed stays: it is the tombstone by which a newcomer is known again. `*_key` columns hold the text in
+# the form in which it is compared and sorted.
 device = Table(
     "device",
     metadata,
     serial(),
-    Column("uid", String(36), nullable=False, unique=True),
+    Column("uid", ordered_text(36), nullable=False, unique=True),
     Column("identifier", String(128), nullable=False),
     Column("organization_id", Id, ForeignKey("organization.id"), nullable=False, server_default="1"),
-    Column("kind", String(20), nullable=False, server_default="managed"),
+    Column("kind", String(20), nullable=False, server_default="managed"),  # managed, sighting
+    Column("ignored", Boolean, nullable=False, server_default=false()),
+    Column("hwid", String(128), nullable=False),
+    Column("hwid_key", String(128)),  # null once removed
+    Column("hwid_source", String(10), nullable=False, server_default="server"),
     Column("display_name", String(100), nullable=False, server_default=""),
-    Column("platform", String(20), nullable=False, server_default="other"),
+    Column("name_key", ordered_text(300), nullable=False, server_default=""),
+    Column("owner", String(255)),  # null: never set
+    Column("description", Text),  # null: never set
+    Column("platform", ordered_text(20), nullable=False, server_default="other"),
+    Column("machine_type", String(20), nullable=False, server_default="other"),
+    Column("os_family", String(50), nullable=False, server_default=""),
+    Column("os_name", String(100), nullable=False, server_default=""),
+    Column("os_version", String(50), nullable=False, server_default=""),
+    Column("architecture", String(50), nullable=False, server_default=""),
+    Column("model", String(100), nullable=False, server_default=""),
+    Column("model_key", ordered_text(300), nullable=False, server_default=""),
+    Column("is_domain_controller", Boolean, nullable=False, server_default=false()),
+    # What operators decided.
     Column("approval", String(20), nullable=False, server_default="approved"),
     Column("admin_state", String(20), nullable=False, server_default="ACTIVE"),
     Column("expired", Boolean, nullable=False, server_default=false()),
+    # Follows from the three above; kept for sorting and filtering.
+    Column("status", ordered_text(10), nullable=False, server_default="ACTIVE"),
+    Column("exempted_at", BigInteger),  # null: no exemption
+    Column("exempt_until", BigInteger),  # null beside `exempted_at`: for ever
+    Column("exempted_by", String(255), nullable=False, server_default=""),
+    Column("exempt_reason", String(255), nullable=False, server_default=""),
+    Column("linked_user", String(255), nullable=False, server_default=""),
+    Column("linked_user_group", String(255), nullable=False, server_default=""),
+    # The wipe of the whole device; that of one link stands on the link.
+    Column("wipe", String(12), nullable=False, server_default="none"),
+    Column("wipe_source", String(20), nullable=False, server_default=""),
+    Column("wipe_requested_at", BigInteger),
+    Column("wipe_requested_by", String(255), nullable=False, server_default=""),
+    Column("wipe_delivered_at", BigInteger),
+    Column("wipe_done_at", BigInteger),
+    # What the agent reported, and what follows from it.
     Column("posture", String(20), nullable=False, server_default="unreported"),
     # Text of the first critical issue.
     Column("posture_issue", String(255), nullable=False, server_default=""),
-    Column("exempted_at", BigInteger),  # null: no exemption
-    Column("exempt_until", BigInteger),  # null beside `exempted_at`: for ever
-    Column("last_seen", BigInteger),
+    Column("posture_issues", Text, nullable=False, server_default="[]"),  # JSON
+    Column("posture_facts", Text, nullable=False, server_default="{}"),  # JSON
+    Column("posture_evaluated_at", BigInteger),
+    Column("agent_type", String(20)),  # null: no agent
+    Column("agent_version", String(50), nullable=False, server_default=""),
+    Column("agent_token_hash", String(64), unique=True),
+    Column("agent_generation", Integer, nullable=False, server_default="0"),
+    Column("agent_reported_at", BigInteger),
+    Column("last_seen", BigInteger, nullable=False, server_default="0"),  # 0: never
     Column("last_ip", String(128), nullable=False, server_default=""),
+    Column("blocked_contact_at", BigInteger),  # of the last event about it
     Column("created_at", BigInteger, nullable=False),
+    Column("enrolled_at", BigInteger, nullable=False, server_default="0"),  # 0: a sighting
     Column("updated_at", BigInteger, nullable=False),
     Column("removed_at", BigInteger),
+    Column("merged_into", Id, ForeignKey("device.id")),  # beside `removed_at`: where its keys lead
     Column("row_version", BigInteger, nullable=False, server_default="1"),
     UniqueConstraint("organization_id", "identifier"),
+    UniqueConstraint("organization_id", "hwid_key"),
+    # One for each order in which devices are listed.
+    Index("device_by_uid", "organization_id", "uid"),
+    Index("device_by_name", "organization_id", "name_key", "uid"),
+    Index("device_by_model", "organization_id", "model_key", "uid"),
+    Index("device_by_platform", "organization_id", "platform", "uid"),
+    Index("device_by_status", "organization_id", "status", "uid"),
+    Index("device_by_last_seen", "organization_id", "last_seen", "uid"),
+    Index("device_by_enrolment", "organization_id", "enrolled_at", "id"),
+    Index("device_merged", "merged_into"),
 )
 
 # Names under which a device is known again although the link that brought them is gone: ids that its clients
@@ -71,12 +125,14 @@ device_link = Table(
     Column("device_name", String(255), nullable=False),
     Column("platform_version", String(255), nullable=False, server_default=""),
     Column("client_version", String(255), nullable=False, server_default=""),
-    Column("app_status", String(20), nullable=False, server_default="ENABLED"),
+    Column("app_name", String(64), nullable=False, server_default=""),
+    Column("app_status", String(20), nullable=False, server_default="ENABLED"),  # follows `device_app`
     Column("last_accessed", BigInteger, nullable=False),
     Column("last_login_ip", String(128), nullable=False, server_default=""),
     Column("created_at", BigInteger, nullable=False),
     Column("wiped_at", BigInteger),
-    Column("wipe_source", String(20)),
+    Column("wipe_source", String(20)),  # unlink, status
+    Column("wipe_delivered_at", BigInteger),
     UniqueConstraint("account_id", "platform", "client_device_id"),
     Index("device_link_client", "platform", "client_device_id"),
     Index("device_link_seen", "platform", "last_accessed"),

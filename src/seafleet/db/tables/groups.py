@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, String, Table, UniqueConstraint, false
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    true,
+)
 
 from seafleet.db.tables.columns import Id, account_key, metadata, serial
 
@@ -13,6 +25,11 @@ organization = Table(
     Column("name", String(255), nullable=False),
     Column("runtime", String(64), nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
+    # For the device registry: whether its runtime answers, the token of its API, its own posture policy as
+    # JSON (null: the one of the settings).
+    Column("running", Boolean, nullable=False, server_default=true()),
+    Column("device_token_hash", String(64), unique=True),
+    Column("posture_policy", Text),
 )
 
 group = Table(

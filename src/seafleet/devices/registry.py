@@ -1,0 +1,293 @@
+"""The device registry: finds devices by the key of any dialect, and applies actions to them.
+
+Every action is one transaction on the row of one device: callers at the same instant are put in order, and
+both are in the log.
+
+Source: device registry §3, §5, §6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, select
+
+from seafleet.db.tables import device, device_alias, device_link, device_mac
+from seafleet.devices.actions import Action, Actions
+from seafleet.devices.change import Change
+from seafleet.devices.errors import DeviceChanged, DeviceGroupNotFound, DeviceNotFound, NotApplicable
+from seafleet.devices.events import EventLog
+from seafleet.devices.groups import DeviceGroups
+from seafleet.devices.licensing import license_reader
+from seafleet.devices.listing import Listing
+from seafleet.devices.loading import BY_IDS, load
+from seafleet.devices.macs import normal_mac
+from seafleet.devices.merging import merge
+from seafleet.devices.record import Device
+from seafleet.text import is_storable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from seafleet.clock import Clock
+    from seafleet.db.engine import Database, Transaction
+    from seafleet.devices.origin import Origin
+    from seafleet.devices.settings import SettingsStore
+
+MAX_REDIRECTS: Final = 20
+
+_of = device.c
+_WHERE_TO: Final = select(_of.id, _of.organization_id, _of.removed_at, _of.merged_into)
+_BY_ID: Final = _WHERE_TO.where(_of.id == bindparam("key"))
+_BY_UID: Final = _WHERE_TO.where(_of.uid == bindparam("key"))
+_BY_IDENTIFIER: Final = _WHERE_TO.where(
+    _of.organization_id == bindparam("organization"), _of.identifier == bindparam("key")
+)
+_BY_HWID: Final = select(_of.id).where(
+    _of.organization_id == bindparam("organization"), _of.hwid_key == bindparam("key")
+)
+_BY_ALIAS: Final = (
+    select(_of.id)
+    .join(device_alias, device_alias.c.device_id == _of.id)
+    .where(
+        device_alias.c.kind == "hwid",
+        device_alias.c.value == bindparam("key"),
+        _of.organization_id == bindparam("organization"),
+        _of.removed_at.is_(None),
+    )
+    .order_by(_of.id)
+    .limit(1)
+)
+BY_MAC: Final = (
+    select(_of.id, _of.kind)
+    .join(device_mac, device_mac.c.device_id == _of.id)
+    .where(
+        device_mac.c.mac == bindparam("key"),
+        _of.organization_id == bindparam("organization"),
+        _of.removed_at.is_(None),
+    )
+    .order_by(_of.id)
+)
+_ACCOUNTS: Final = select(device_link.c.account_id).where(device_link.c.device_id == bindparam("device"))
+
+
+class Outcome(IntEnum):
+    """What became of an action in a bulk call; the numbers are MetaAccess' own."""
+
+    NOT_SUPPORTED = -1
+    FAILED = 0
+    APPLIED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A device after an action, and whether the action changed anything."""
+
+    device: Device
+    changed: bool
+
+
+class Registry:
+    """The devices of all organizations. Safe to use from many threads."""
+
+    def __init__(self, database: Database, clock: Clock, settings: SettingsStore) -> None:
+        self._database = database
+        self.clock = clock
+        self.settings = settings
+        self.actions = Actions(settings)
+        self.listing = Listing(database, clock, settings)
+        self.groups = DeviceGroups(database, clock)
+        self.events = EventLog(database)
+        self._revoked_hooks: list[Callable[[int], None]] = []
+
+    def on_revoked(self, hook: Callable[[int], None]) -> None:
+        """Call `hook` with the account's number after each change of a device that the account uses."""
+        self._revoked_hooks.append(hook)
+
+    def now(self) -> datetime:
+        """Return the registry's time."""
+        return self.clock.now()
+
+    # -- finding ---------------------------------------------------------------------------------------------
+
+    def get(self, device_id: int, organization_id: int | None = None) -> Device:
+        """Return the device of a number, or the one that it was merged into. Raises DeviceNotFound."""
+        return self._found(_BY_ID, device_id, organization_id)
+
+    def by_uid(self, uid: str, organization_id: int | None = None) -> Device:
+        """Return the device of a uid, or the one that it was merged into. Raises DeviceNotFound."""
+        return self._found(_BY_UID, uid, organization_id)
+
+    def by_identifier(self, identifier: str, organization_id: int) -> Device:
+        """Return the device of an identifier, or the one that it was merged into. Raises DeviceNotFound."""
+        return self._found(_BY_IDENTIFIER, identifier, organization_id)
+
+    def by_hwid(self, hwid: str, organization_id: int) -> Device:
+        """Return the device of a hardware id or alias, without case. Raises DeviceNotFound."""
+        with self._database.read() as connection:
+            device_id = find_by_hwid(connection, hwid, organization_id)
+        if device_id is None:
+            raise DeviceNotFound(hwid)
+        return self.get(device_id, organization_id)
+
+    def by_mac(self, mac: str, organization_id: int) -> list[Device]:
+        """Return the devices that have a MAC address, however it is spelled; none for what is no address."""
+        with self._database.read() as connection:
+            ids = find_by_mac(connection, mac, organization_id)
+            return self._load(connection, ids)
+
+    def removed(self, device_id: int) -> Device:
+        """Return a record, be it removed or not. Raises DeviceNotFound."""
+        with self._database.read() as connection:
+            found = self._load(connection, [device_id])
+        if not found:
+            raise DeviceNotFound(device_id)
+        return found[0]
+
+    def _found(self, statement: Any, key: str | int, organization_id: int | None) -> Device:
+        if isinstance(key, str) and not is_storable(key):
+            raise DeviceNotFound(key)
+        if isinstance(key, int) and not 0 < key < 1 << 62:
+            raise DeviceNotFound(key)
+        with self._database.read() as connection:
+            parameters = {"key": key, "organization": organization_id}
+            row = connection.execute(statement, parameters).one_or_none()
+            device_id = None if row is None else _follow(connection, row, organization_id)
+            if device_id is None:
+                raise DeviceNotFound(key)
+            return self._load(connection, [device_id])[0]
+
+    def _load(self, connection: Connection, ids: Sequence[int]) -> list[Device]:
+        rows = {row.id: row for row in connection.execute(BY_IDS, {"ids": ids})}
+        ordered = [rows[device_id] for device_id in ids if device_id in rows]
+        return load(connection, ordered, license_reader(connection, self.settings.current.device_limit))
+
+    # -- acting ----------------------------------------------------------------------------------------------
+
+    def apply(
+        self,
+        device_id: int,
+        action: Action,
+        origin: Origin,
+        *,
+        organization_id: int | None = None,
+        if_version: int | None = None,
+    ) -> Applied:
+        """Apply an action to one device and return it as it is then.
+
+        With `if_version` only if that is the record's `row_version`, else DeviceChanged. Raises
+        DeviceNotFound, and what the action raises.
+        """
+        number = self.get(device_id, organization_id).id
+        changed = self._database.write(lambda tx: self._work(tx, number, action, origin, if_version))
+        return Applied(self.removed(number), changed)
+
+    def apply_to_all(self, device_ids: Sequence[int], action: Action, origin: Origin) -> list[Outcome]:
+        """Apply an action to many devices, each for itself; what happens to one does not touch the others.
+
+        Devices are changed in the order of their numbers, and on SQLite made durable together.
+        """
+        futures: dict[int, Future[bool]] = {}
+        for device_id in sorted(set(device_ids)):
+            futures[device_id] = self._database.submit(self._bulk_work(device_id, action, origin))
+        outcomes = {device_id: _outcome(future) for device_id, future in futures.items()}
+        return [outcomes[device_id] for device_id in device_ids]
+
+    def merge(self, device_id: int, into_id: int, origin: Origin) -> Device:
+        """Make one record part of another of the same organization, and return that one.
+
+        Raises DeviceNotFound, NotApplicable unless both are managed and different.
+        """
+        into = self.get(into_id)
+        one = self.get(device_id, into.organization_id)
+
+        def work(tx: Transaction) -> None:
+            now = self.clock.timestamp()
+            changes = [Change.of(tx, number, origin, now) for number in (one.id, into.id)]
+            if changes[0] is None or changes[1] is None:
+                raise DeviceNotFound(device_id)
+            for change in changes:
+                assert change is not None
+                self._forget_later(tx, change.device_id)
+            merge(changes[0], changes[1])
+
+        self._database.write(work)
+        return self.get(into.id)
+
+    def _bulk_work(self, device_id: int, action: Action, origin: Origin) -> Callable[[Transaction], bool]:
+        return lambda tx: self._work(tx, device_id, action, origin, None)
+
+    def _work(
+        self, tx: Transaction, device_id: int, action: Action, origin: Origin, if_version: int | None
+    ) -> bool:
+        change = Change.of(tx, device_id, origin, self.clock.timestamp())
+        if change is None or change["removed_at"] is not None:
+            raise DeviceNotFound(device_id)
+        if if_version is not None and if_version != change["row_version"]:
+            raise DeviceChanged(change["row_version"])
+        self._forget_later(tx, device_id)
+        action.work(change)
+        return change.save(action.name)
+
+    def _forget_later(self, tx: Transaction, device_id: int) -> None:
+        """Have caches about the accounts of a device dropped once the change is durable."""
+        account_ids = set(tx.execute(_ACCOUNTS, {"device": device_id}).scalars())
+
+        def forget() -> None:
+            for account_id in account_ids:
+                for hook in self._revoked_hooks:
+                    hook(account_id)
+
+        if account_ids and self._revoked_hooks:
+            tx.after_commit(forget)
+
+
+def find_by_hwid(connection: Connection, hwid: str, organization_id: int) -> int | None:
+    """Return the number of the device with this hardware id or alias, without case and outer blanks."""
+    key = hwid.strip().lower()
+    if not is_storable(key):
+        return None
+    for statement in (_BY_HWID, _BY_ALIAS):
+        parameters = {"key": key, "organization": organization_id}
+        found = connection.execute(statement, parameters).scalar_one_or_none()
+        if found is not None:
+            return int(found)
+    return None
+
+
+def find_by_mac(connection: Connection, mac: str, organization_id: int) -> list[int]:
+    """Return the numbers of the devices with this address."""
+    normal = normal_mac(mac)
+    if normal is None:
+        return []
+    rows = connection.execute(BY_MAC, {"key": normal, "organization": organization_id})
+    return [row.id for row in rows]
+
+
+def _follow(connection: Connection, row: Any, organization_id: int | None) -> int | None:
+    """Return the number of the present record that a row leads to, None for a removed one."""
+    for _ in range(MAX_REDIRECTS):
+        if organization_id is not None and row.organization_id != organization_id:
+            return None
+        if row.removed_at is None:
+            return int(row.id)
+        if row.merged_into is None:
+            return None
+        row = connection.execute(_BY_ID, {"key": row.merged_into}).one()
+    return None
+
+
+def _outcome(future: Future[bool]) -> Outcome:
+    try:
+        future.result()
+    except NotApplicable:
+        return Outcome.NOT_SUPPORTED
+    except (DeviceNotFound, DeviceGroupNotFound):
+        return Outcome.FAILED
+    return Outcome.APPLIED
