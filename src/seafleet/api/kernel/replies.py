@@ -94,6 +94,8 @@ def encode_reply(reply: Reply, indent: int = 0) -> Encoded:
 
 def header_line(name: str, value: str) -> tuple[bytes, bytes]:
     """Return a header line as bytes, in UTF-8. Characters that would break the line become blanks."""
+    if value.isascii() and value.isprintable():
+        return name.lower().encode("ascii"), value.encode("ascii")
     clean = "".join(character if character >= " " and character != "\x7f" else " " for character in value)
     return name.lower().encode("ascii"), clean.encode("utf-8", "replace")
 

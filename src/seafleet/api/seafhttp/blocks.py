@@ -85,7 +85,8 @@ class BlockCommit(FileReception):
         """Check whether there is any room; how much is needed stands in the form."""
         if b"commitonly" not in self.request.query_string:
             raise refuse_upload(400, "Only commit supported.")
-        self.services.transfers.limits.check_quota(self.head)
+        self.room = self.services.transfers.limits.room(self.head)
+        self.room.check(0)
 
     def file(self, name: str) -> NewFile:
         """Return the file that the form describes. Refuses what is missing, too large or wrong."""
@@ -97,7 +98,8 @@ class BlockCommit(FileReception):
         mtime = modification_time(self.fields.get("last_modify", ""))
         blocks = parse_block_list(listed)
         file = file_of_blocks(self.services.objects, self.head, name, blocks, int(size), mtime)
-        self.services.transfers.limits.check(self.head, file.size)
+        self.services.transfers.limits.check_sizes((file.size,))
+        self.room.check(file.size)
         return file
 
 

@@ -55,7 +55,7 @@ class FileReception(Reception):
             self.stretch = Stretch.parse(header)
             if _disposed_name(self.request) is None:
                 raise refuse_upload(400, "Bad request.")
-            self.services.transfers.limits.check(self.head, self.stretch.total)
+            self.room = self.services.transfers.limits.check(self.head, self.stretch.total)
         else:
             super().check_announced()
 
@@ -161,9 +161,8 @@ class FileReception(Reception):
     def check_received(self) -> None:
         """Check size and quota against what really came; of a chunk the whole file was checked before."""
         if self.stretch is None:
-            limits, sizes = self.services.transfers.limits, self.receiver.sizes
-            limits.check_sizes(sizes)
-            limits.check_quota(self.head, sum(sizes))
+            self.services.transfers.limits.check_sizes(self.receiver.sizes)
+            self.room.check(sum(self.receiver.sizes))
 
     # what becomes of it
 

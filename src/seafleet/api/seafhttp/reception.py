@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from seafleet.accounts.access_tokens import AccessGrant
     from seafleet.api.services import Services
     from seafleet.library.model import Head
+    from seafleet.transfers.limits import Room
     from seafleet.transfers.receiving import Receiver
 
 SMALL_BYTES: Final = 1 << 20
@@ -52,6 +53,7 @@ class Reception(ABC):
         self.grant: AccessGrant
         self.head: Head
         self.seen: Generation
+        self.room: Room
         self.receiver: Receiver
         self.parser: FormParser
 
@@ -86,7 +88,7 @@ class Reception(ABC):
 
     def check_announced(self) -> None:
         """Check size and quota against what the request says of itself."""
-        self.services.transfers.limits.check(self.head, self.request.content_length or 0)
+        self.room = self.services.transfers.limits.check(self.head, self.request.content_length or 0)
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Take the next bytes of the body apart; the only step that may run on the event loop."""
@@ -103,6 +105,8 @@ class Reception(ABC):
             else:
                 receiver.begin(event)
         self.services.transfers.limits.check_sizes(receiver.sizes[-1:])
+        if self.request.content_length is None:
+            self.room.check(sum(receiver.sizes))
 
     def take_whole(self, body: bytes) -> Reply | Future[Any]:
         """Do everything for a body that is complete."""

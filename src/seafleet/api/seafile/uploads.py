@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from seafleet import paths
 from seafleet.access import Action
 from seafleet.api.kernel import TOKEN, ApiError, ApiRequest, Reply, route
 from seafleet.api.seafile.places import folder_here, library_here, require
 from seafleet.transfers.blocks import MAX_LIST_BYTES, missing_blocks
+from seafleet.transfers.links import Operation
 from seafleet.transfers.receiving import file_name
 from seafleet.transfers.resumable import Place
 
@@ -137,7 +136,7 @@ def uploaded_bytes(request: ApiRequest) -> Reply:
     return Reply({"uploadedBytes": received}, headers={"Accept-Ranges": "bytes"})
 
 
-def _link(request: ApiRequest, operation: str) -> str:
+def _link(request: ApiRequest, operation: Operation) -> str:
     place = _place(request)
     caller = request.param("from") or "api"
     if caller not in ("api", "web"):
@@ -156,11 +155,9 @@ def _place(request: ApiRequest) -> tuple[Head, str]:
     return head, folder
 
 
-def _issue(request: ApiRequest, operation: str, place: tuple[Head, str] | None = None) -> str:
+def _issue(request: ApiRequest, operation: Operation, place: tuple[Head, str] | None = None) -> str:
     head, folder = place or _place(request)
-    target = msgspec.json.encode({"parent_dir": folder}).decode()
-    ttl = request.services.settings.web_token_expire_seconds
-    return request.services.access_tokens.issue(head.library_id, operation, target, request.caller, ttl=ttl)
+    return request.services.upload_links.token(head.library_id, operation, folder, request.caller)
 
 
 def _url(request: ApiRequest, operation: str, token: str) -> str:
