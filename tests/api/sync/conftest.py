@@ -14,6 +14,7 @@ from sqlalchemy import Executable, Table, delete, insert, select, update
 from seafleet.accounts.model import Account
 from seafleet.actor import Actor
 from seafleet.db import tables
+from seafleet.db.engine import Transaction
 from seafleet.devices.model import DeviceInfo
 from seafleet.formats.compression import compress
 from seafleet.formats.fs import FileObject, encode_file
@@ -73,11 +74,6 @@ class Site:
         actor = tokens.resolve(tokens.connect(account or self.owner, info).token).actor
         return actor, self.peer(actor, peer_id=info.device_id)
 
-    @property
-    def block_kind(self) -> Kind:
-        """The kind under which blocks are kept."""
-        return Kind.BLOCK
-
     def actor(self, account: Account) -> Actor:
         """Return an account acting without a device."""
         return Actor(account.id, account.email, role=account.role)
@@ -110,6 +106,26 @@ class Site:
         self.insert(
             tables.folder_user_permission,
             account_id=account.id,
+            path=path,
+            path_hash=hashed,
+            permission=permission,
+        )
+
+    def group_rule(self, member: Account, path: str, permission: str) -> None:
+        """Set a folder permission of a group that has one member."""
+
+        def work(tx: Transaction) -> int:
+            key = tx.execute(insert(tables.group), {"name": "g", "creator_email": "", "created_at_us": 0})
+            group_id: int = key.inserted_primary_key[0]  # type: ignore[index]
+            row = {"group_id": group_id, "account_id": member.id, "joined_at": 0}
+            tx.execute(insert(tables.group_member), row)
+            return group_id
+
+        group_id = self.server.services.db.write(work)
+        hashed = path_hash(self.library.library_id, path)
+        self.insert(
+            tables.folder_group_permission,
+            group_id=group_id,
             path=path,
             path_hash=hashed,
             permission=permission,

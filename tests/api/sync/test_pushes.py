@@ -19,6 +19,7 @@ from seafleet.formats.fs import Directory, Dirent, FileObject, encode_directory,
 from seafleet.ids import ZERO_ID, LibraryId, ObjectId
 from seafleet.library.edits import MakeFolder
 from seafleet.library.model import Author
+from seafleet.store.contract import Kind
 from seafleet.store.generation import advance
 from tests.api.sync.conftest import Site
 from tests.support.peer import Peer, Tree, make_tree
@@ -251,7 +252,7 @@ def test_what_was_there_before_is_not_looked_at_again(site: Site, peer: Peer) ->
     tree = make_tree({"old": {"a": b"1"}})
     peer.push(tree)
     for block in tree.blocks:
-        site.drop_object(site.block_kind, block)
+        site.drop_object(Kind.BLOCK, block)
     peer.push({"old": {"a": b"1"}, "new": b"2"})
     assert site.head().file_count == 2
 
