@@ -42,12 +42,14 @@ _DELETE: Final = delete(device_attribute).where(
 )
 
 
-class _Unset:
+class Unset:
+    """The type of `UNSET`."""
+
     def __repr__(self) -> str:
         return "UNSET"
 
 
-UNSET: Final = _Unset()
+UNSET: Final = Unset()
 """Stands for what an edit leaves as it is."""
 
 
@@ -59,12 +61,12 @@ class DeviceEdit:
     the place of the whole clears all.
     """
 
-    owner: str | _Unset = UNSET
-    description: str | _Unset | None = UNSET
-    display_name: str | _Unset = UNSET
-    is_domain_controller: bool | _Unset = UNSET
-    groups: Sequence[str] | _Unset = UNSET
-    attributes: Mapping[str, str | None] | _Unset | None = UNSET
+    owner: str | Unset = UNSET
+    description: str | Unset | None = UNSET
+    display_name: str | Unset = UNSET
+    is_domain_controller: bool | Unset = UNSET
+    groups: Sequence[str] | Unset = UNSET
+    attributes: Mapping[str, str | None] | Unset | None = UNSET
 
 
 def edit(change: Change, wanted: DeviceEdit) -> None:
@@ -74,11 +76,11 @@ def edit(change: Change, wanted: DeviceEdit) -> None:
         raise InvalidFields(problems)
     for name in ("owner", "description", "display_name", "is_domain_controller"):
         value = getattr(wanted, name)
-        if not isinstance(value, _Unset):
+        if not isinstance(value, Unset):
             change.set(**{name: value})
-    if not isinstance(wanted.groups, _Unset):
+    if not isinstance(wanted.groups, Unset):
         groups.replace_all(change, wanted.groups)
-    if not isinstance(wanted.attributes, _Unset):
+    if not isinstance(wanted.attributes, Unset):
         set_attributes(change, wanted.attributes)
 
 
@@ -92,7 +94,7 @@ def _problems(change: Change, wanted: DeviceEdit) -> dict[str, list[str]]:
     for name, value, least, most in checks:
         if isinstance(value, str) and (text := _text_problem(value, least, most)):
             found[name] = [text]
-    if not isinstance(wanted.groups, _Unset):
+    if not isinstance(wanted.groups, Unset):
         known = groups.by_names(change.tx, change["organization_id"], wanted.groups)
         unknown = [name for name in dict.fromkeys(wanted.groups) if name not in known]
         if unknown:

@@ -19,6 +19,7 @@ from sqlalchemy import bindparam, select
 from seafleet.db.tables import device, device_alias, device_link, device_mac
 from seafleet.devices.actions import Action, Actions
 from seafleet.devices.change import Change
+from seafleet.devices.clients import OAuthClients, RoleGrants
 from seafleet.devices.errors import DeviceChanged, DeviceGroupNotFound, DeviceNotFound, NotApplicable
 from seafleet.devices.events import EventLog
 from seafleet.devices.groups import DeviceGroups
@@ -27,6 +28,7 @@ from seafleet.devices.listing import Listing
 from seafleet.devices.loading import BY_IDS, load
 from seafleet.devices.macs import normal_mac
 from seafleet.devices.merging import merge
+from seafleet.devices.organizations import DeviceOrganizations
 from seafleet.devices.record import Device
 from seafleet.text import is_storable
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from seafleet.db.engine import Database, Transaction
     from seafleet.devices.origin import Origin
     from seafleet.devices.settings import SettingsStore
+    from seafleet.ids import RandomSource
 
 MAX_REDIRECTS: Final = 20
 
@@ -96,7 +99,9 @@ class Applied:
 class Registry:
     """The devices of all organizations. Safe to use from many threads."""
 
-    def __init__(self, database: Database, clock: Clock, settings: SettingsStore) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, settings: SettingsStore, random: RandomSource
+    ) -> None:
         self._database = database
         self.clock = clock
         self.settings = settings
@@ -104,6 +109,9 @@ class Registry:
         self.listing = Listing(database, clock, settings)
         self.groups = DeviceGroups(database, clock)
         self.events = EventLog(database)
+        self.organizations = DeviceOrganizations(database, clock, random, settings)
+        self.grants = RoleGrants(database, clock)
+        self.oauth_clients = OAuthClients(database, clock, random)
         self._revoked_hooks: list[Callable[[int], None]] = []
 
     def on_revoked(self, hook: Callable[[int], None]) -> None:
