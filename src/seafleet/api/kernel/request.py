@@ -104,11 +104,22 @@ class RequestBase:
 class ApiRequest(RequestBase):
     """One small request, body included.
 
-    `actor` is who calls, None for nobody; `session` is the API token that was shown. `device_status` is a
-    word about the caller's device that goes out with the answer.
+    `actor` is who calls, None for nobody; `session` is the API token that was shown, `credential` what a
+    surface of another kind found instead. `device_status` is a word about the caller's device that goes out
+    with the answer, `answer_headers` are further lines that go out whatever the answer is.
     """
 
-    __slots__ = ("_body", "_query", "_raw_body", "actor", "device_status", "indent", "session")
+    __slots__ = (
+        "_body",
+        "_query",
+        "_raw_body",
+        "actor",
+        "answer_headers",
+        "credential",
+        "device_status",
+        "indent",
+        "session",
+    )
 
     def __init__(
         self,
@@ -123,6 +134,8 @@ class ApiRequest(RequestBase):
         super().__init__(scope, headers, route, path_params, services, request_id)
         self.actor: Actor | None = None
         self.session: Session | None = None
+        self.credential: object = None
+        self.answer_headers: list[tuple[str, str]] = []
         self.device_status = ""
         self.indent = 0
         self._raw_body = body
