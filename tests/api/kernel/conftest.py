@@ -30,7 +30,7 @@ class StrawTokens:
         self.status = ""
         self.touched: list[tuple[str, ...]] = []
 
-    def resolve(self, token: str, *, allow_suspended: bool = False) -> Any:
+    def resolve(self, token: str, *, allow_suspended: bool = False, ip: str = "") -> Any:
         if self.failure is not None and not allow_suspended:
             raise self.failure
         if token not in (TOKEN, STAFF_TOKEN):

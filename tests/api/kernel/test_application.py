@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,8 +17,12 @@ from seafleet.api.kernel import (
     ApiRequest,
     Marker,
     Reply,
+    Surface,
     route,
 )
+from seafleet.api.kernel.application import Application
+from seafleet.api.kernel.routes import routes_of
+from seafleet.api.services import Services
 from seafleet.errors import AccountDisabled, DeviceBlocked, DeviceWiped, LibraryNotFound, QuotaExceeded
 from tests.api.kernel.conftest import STAFF_TOKEN, Straw
 from tests.api.kernel.conftest import TOKEN as ANNS
@@ -349,3 +354,60 @@ def test_seafile_applications_get_the_reference_servers_shapes(
 
     straw.settings.response_shapes = shapes
     assert serve(shape).get("/shape/", headers=headers).json() is expected
+
+
+# -- surfaces with errors of their own --------------------------------------------------------------------
+
+
+@route("GET", "/own/{thing}/", operation="own", action=Marker.ANYONE, auth=PUBLIC, surface="own")
+def own(_request: ApiRequest) -> str:
+    raise ApiError(418, "short and stout")
+
+
+@route(
+    "POST", "/own/", operation="own", action=Marker.ANYONE, auth=PUBLIC, surface="own", body_limit_bytes=10
+)
+def own_post(_request: ApiRequest) -> str:
+    return "taken"
+
+
+def _own_error(error: ApiError, scope: Any) -> Reply:
+    return Reply({"own": error.status, "path": scope["path"]}, error.status, error.headers)
+
+
+OWN = Surface(
+    "own",
+    domain_error=lambda _request, _error: Reply(None, 500),
+    internal_error=Reply(None, 500),
+    negotiated_error=_own_error,
+    prefixes=("/own/", "/*/own/"),
+)
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "status"),
+    [
+        ("GET", "/own/pot", 418),
+        ("PUT", "/own/pot", 405),
+        ("GET", "/own/a/b", 404),
+        ("GET", "/any/own/", 404),
+    ],
+)
+def test_a_surface_words_what_the_kernel_refuses_below_its_prefixes(
+    straw: Straw, verb: str, path: str, status: int
+) -> None:
+    application = Application(cast(Services, straw), [*routes_of(own), *routes_of(own_post)], {"own": OWN})
+    with Client(application) as client:
+        answer = client.request(verb, path)
+        assert (answer.status, answer.json()) == (status, {"own": status, "path": path})
+        assert client.get("/elsewhere/").json() == {"detail": "Not found."}
+        assert client.get("/any/thing/own/").json() == {"detail": "Not found."}
+
+
+def test_a_surface_words_bodies_that_are_too_large_and_mistakes(straw: Straw) -> None:
+    application = Application(cast(Services, straw), routes_of(own_post), {"own": OWN})
+    with Client(application) as client:
+        answer = client.post("/own/", body=b"x" * 11)
+        assert (answer.status, answer.json()["own"]) == (413, 413)
+    scope = {"method": "POST", "raw_path": b"/own/", "path": "/own/"}
+    assert json.loads(application.internal_error(scope).body) == {"own": 500, "path": "/own/"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,7 +26,7 @@ from seafleet.decision import Decision
 from seafleet.errors import AccessDenied, SeafleetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, MutableMapping
+    from collections.abc import Callable, Iterable, Mapping, MutableMapping
 
     from seafleet.api.kernel.observer import Observer
     from seafleet.api.kernel.routes import Handler, StreamHandler
@@ -52,6 +53,9 @@ class Application:
     ) -> None:
         self._services = services
         self._surfaces = dict(surfaces)
+        self._prefixes = [
+            (_prefix_pattern(prefix), surface) for surface in surfaces.values() for prefix in surface.prefixes
+        ]
         self._observer = observer
         self._router: Router[Route] = Router()
         for route in _without_namesakes(routes):
@@ -66,7 +70,7 @@ class Application:
         scope["request_id"] = next(self._ids)
         found = self._router.match(scope["method"], scope["raw_path"])
         if not isinstance(found, Match):
-            answer = self._unrouted(scope["method"], found)
+            answer = self._unrouted(scope, found)
             await _send_answer(answer, scope, receive, send, read=not scope_has_body(scope))
             self._observe(scope, _UNTOLD, answer.status, len(answer.body), started)
             return
@@ -96,7 +100,7 @@ class Application:
             )
             answer = await pool.run(self._answer, request)
         else:
-            answer = encode_reply(too_large().reply())
+            answer = encode_reply(self._surfaces[route.surface].refusal(too_large(), scope))
         await _send_answer(answer, scope, receive, send, read=drained)
         self._observe(scope, route, answer.status, len(answer.body), started)
 
@@ -108,7 +112,7 @@ class Application:
             handler = cast("Handler", request.route.handler)
             reply = as_reply(handler(request))
         except ApiError as error:
-            reply = error.reply()
+            reply = surface.refusal(error, request.scope)
         except ReplyError as error:
             reply = error.reply
         except SeafleetError as error:
@@ -116,6 +120,7 @@ class Application:
         answer = encode_reply(reply, request.indent)
         if request.device_status:
             answer.headers.append(header_line("X-Device-Status", request.device_status))
+        answer.headers.extend(header_line(name, value) for name, value in request.answer_headers)
         return answer
 
     def _admit(self, request: ApiRequest, surface: Surface) -> None:
@@ -161,7 +166,8 @@ class Application:
         except ClientGone:
             pass
         except ApiError as error:
-            await self._refuse(request, error.reply())
+            surface = self._surfaces[found.route.surface]
+            await self._refuse(request, surface.refusal(error, scope))
         except ReplyError as error:
             await self._refuse(request, error.reply)
         except SeafleetError as error:
@@ -177,12 +183,16 @@ class Application:
 
     # -- the rest ----------------------------------------------------------------------------------------
 
-    def _unrouted(self, verb: str, found: object) -> Encoded:
+    def _unrouted(self, scope: Scope, found: object) -> Encoded:
         if not isinstance(found, WrongVerb):
-            return encode_reply(not_found().reply())
-        if verb == "OPTIONS":
+            path = scope["raw_path"]
+            surface = next((each for is_below, each in self._prefixes if is_below(path)), None)
+            error = not_found()
+            return encode_reply(error.reply() if surface is None else surface.refusal(error, scope))
+        if scope["method"] == "OPTIONS":
             return encode_reply(_describe(found.routes[0], found.allowed))
-        return encode_reply(method_not_allowed(verb, found.allowed).reply())
+        surface = self._surfaces[found.routes[0].surface]
+        return encode_reply(surface.refusal(method_not_allowed(scope["method"], found.allowed), scope))
 
     def _observe(self, scope: Scope, route: Route, status: int, size: int, started: float) -> None:
         if self._observer is not None:
@@ -191,8 +201,15 @@ class Application:
     def internal_error(self, scope: Scope) -> Encoded:
         """Return the answer of the path's surface for a mistake in the program."""
         found = self._router.match(scope["method"], scope["raw_path"])
-        name = found.route.surface if isinstance(found, Match) else "seafile"
-        return encode_reply(self._surfaces[name].internal_error)
+        surface = self._surfaces[found.route.surface if isinstance(found, Match) else "seafile"]
+        if surface.negotiated_error is None:
+            return encode_reply(surface.internal_error)
+        return encode_reply(surface.refusal(ApiError(500, "Internal Server Error"), scope))
+
+
+def _prefix_pattern(prefix: str) -> Callable[[bytes], object]:
+    """Return what tells whether a raw path begins so; `*` is one segment."""
+    return re.compile(re.escape(prefix).replace(r"\*", "[^/]+").encode()).match
 
 
 def _without_namesakes(routes: Iterable[Route]) -> Iterable[Route]:

@@ -48,6 +48,8 @@ class Marker(StrEnum):
     """Only administrators; the kernel refuses others before any argument is looked at."""
     BEARER = "bearer"
     """Whoever knows the token in the path or header; the handler has it checked."""
+    ROLE = "role"
+    """Whoever holds a role in what the path names; the handler has it checked."""
 
 
 TOKEN, SESSION, OPTIONAL, PUBLIC = Auth.TOKEN, Auth.SESSION, Auth.OPTIONAL, Auth.PUBLIC
