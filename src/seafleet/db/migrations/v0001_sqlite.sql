@@ -41,6 +41,15 @@ CREATE INDEX activity_library ON activity (library_id, at);
 
 CREATE INDEX ix_activity_at ON activity (at);
 
+CREATE TABLE api_rate (
+    "key" VARCHAR(255) NOT NULL,
+    hits_ms TEXT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY ("key")
+);
+
+CREATE INDEX ix_api_rate_updated_at ON api_rate (updated_at);
+
 CREATE TABLE audit_event (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     at BIGINT NOT NULL,
@@ -441,6 +450,22 @@ CREATE TABLE role_grant (
     FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
 );
 
+CREATE TABLE web_session (
+    token_hash VARCHAR(64) NOT NULL,
+    account_id INTEGER NOT NULL,
+    created_at BIGINT NOT NULL,
+    last_used_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    ip VARCHAR(128) DEFAULT '' NOT NULL,
+    user_agent VARCHAR(255) DEFAULT '' NOT NULL,
+    PRIMARY KEY (token_hash),
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_web_session_expires_at ON web_session (expires_at);
+
+CREATE INDEX web_session_account ON web_session (account_id);
+
 CREATE TABLE access_token (
     token_hash VARCHAR(64) NOT NULL,
     library_id VARCHAR(36) NOT NULL,
@@ -667,6 +692,28 @@ CREATE TABLE library_unlock (
 
 CREATE INDEX ix_library_unlock_expires_at ON library_unlock (expires_at);
 
+CREATE TABLE oauth_consent (
+    client_id INTEGER NOT NULL,
+    account_id INTEGER NOT NULL,
+    granted_at BIGINT NOT NULL,
+    PRIMARY KEY (client_id, account_id),
+    FOREIGN KEY(client_id) REFERENCES oauth_client (id) ON DELETE CASCADE,
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+
+CREATE TABLE oauth_grant (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    client_id INTEGER NOT NULL,
+    account_id INTEGER,
+    created_at BIGINT NOT NULL,
+    FOREIGN KEY(client_id) REFERENCES oauth_client (id) ON DELETE CASCADE,
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE
+);
+
+CREATE INDEX oauth_grant_account ON oauth_grant (account_id);
+
+CREATE INDEX oauth_grant_client ON oauth_grant (client_id);
+
 CREATE TABLE public_share (
     library_id VARCHAR(36) NOT NULL,
     organization_id INTEGER DEFAULT '1' NOT NULL,
@@ -812,6 +859,37 @@ CREATE TABLE api_token (
 CREATE INDEX api_token_account ON api_token (account_id);
 
 CREATE UNIQUE INDEX api_token_plain ON api_token (account_id) WHERE device_link_id IS NULL;
+
+CREATE TABLE oauth_code (
+    code_hash VARCHAR(64) NOT NULL,
+    client_id INTEGER NOT NULL,
+    account_id INTEGER NOT NULL,
+    redirect_uri TEXT NOT NULL,
+    code_challenge VARCHAR(128) DEFAULT '' NOT NULL,
+    expires_at BIGINT NOT NULL,
+    used_at BIGINT,
+    grant_id INTEGER,
+    PRIMARY KEY (code_hash),
+    FOREIGN KEY(client_id) REFERENCES oauth_client (id) ON DELETE CASCADE,
+    FOREIGN KEY(account_id) REFERENCES account (id) ON DELETE CASCADE,
+    FOREIGN KEY(grant_id) REFERENCES oauth_grant (id) ON DELETE SET NULL
+);
+
+CREATE INDEX ix_oauth_code_expires_at ON oauth_code (expires_at);
+
+CREATE TABLE oauth_token (
+    token_hash VARCHAR(64) NOT NULL,
+    grant_id INTEGER NOT NULL,
+    kind VARCHAR(10) NOT NULL,
+    expires_at BIGINT NOT NULL,
+    used_at BIGINT,
+    PRIMARY KEY (token_hash),
+    FOREIGN KEY(grant_id) REFERENCES oauth_grant (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_oauth_token_expires_at ON oauth_token (expires_at);
+
+CREATE INDEX ix_oauth_token_grant_id ON oauth_token (grant_id);
 
 CREATE TABLE sync_token (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,

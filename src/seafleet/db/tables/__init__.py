@@ -33,6 +33,7 @@ from seafleet.db.tables.libraries import (
     sub_library_pending,
     upload_temp,
 )
+from seafleet.db.tables.oauth import api_rate, oauth_code, oauth_consent, oauth_grant, oauth_token
 from seafleet.db.tables.objects import condemned_blob, object_
 from seafleet.db.tables.registry import (
     device_app,
@@ -59,12 +60,14 @@ from seafleet.db.tables.sharing import (
     user_share,
 )
 from seafleet.db.tables.transient import access_token, library_unlock, throttle_window, transfer_task
+from seafleet.db.tables.web import web_session
 
 __all__ = [
     "access_token",
     "account",
     "account_option",
     "activity",
+    "api_rate",
     "api_token",
     "audit_event",
     "change_feed",
@@ -98,6 +101,10 @@ __all__ = [
     "metadata",
     "mfp_transaction",
     "oauth_client",
+    "oauth_code",
+    "oauth_consent",
+    "oauth_grant",
+    "oauth_token",
     "object_",
     "organization",
     "public_share",
@@ -116,6 +123,7 @@ __all__ = [
     "upload_link",
     "upload_temp",
     "user_share",
+    "web_session",
 ]
 
 # Without this SQLite gives the number of the newest row to the next one when that row was deleted. A
