@@ -6,7 +6,8 @@ NotFound
 ├── DeviceNotFound        no such device, or not in this organization
 ├── DeviceAppNotFound     no such application on the device
 ├── DeviceGroupNotFound
-└── CommandNotFound       no such command of this device
+├── CommandNotFound       no such command of this device
+└── TransactionNotFound   no such record of a change
 Refused
 └── DeviceRemoved         the device was removed; `wipe` if it is still to be wiped
 Conflict
@@ -59,6 +60,13 @@ class CommandNotFound(NotFound):
 
     code = "command_not_found"
     noun = "command"
+
+
+class TransactionNotFound(NotFound):
+    """No transaction of this number in the organization."""
+
+    code = "transaction_not_found"
+    noun = "transaction"
 
 
 class DeviceRemoved(Refused):

@@ -30,6 +30,7 @@ from seafleet.devices.macs import normal_mac
 from seafleet.devices.merging import merge
 from seafleet.devices.organizations import DeviceOrganizations
 from seafleet.devices.record import Device
+from seafleet.devices.transactions import Transactions
 from seafleet.text import is_storable
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ class Registry:
         self.organizations = DeviceOrganizations(database, clock, random, settings)
         self.grants = RoleGrants(database, clock)
         self.oauth_clients = OAuthClients(database, clock, random)
+        self.transactions = Transactions(database, self)
         self._revoked_hooks: list[Callable[[int], None]] = []
 
     def on_revoked(self, hook: Callable[[int], None]) -> None:
