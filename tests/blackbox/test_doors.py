@@ -8,7 +8,13 @@ from tests.support.catalog import BAD_TOKEN, NO_CREDENTIALS, Operation, operatio
 from tests.support.server import RunningServer
 from tools.check_routes import registered
 
-_ZERO = "00000000-0000-4000-8000-000000000000"
+_VALUES = {
+    "repo_id": "00000000-0000-4000-8000-000000000000",
+    "file_id": "0" * 40,
+    "block_id": "0" * 40,
+    "email": "nobody@example.com",
+    "user": "nobody@example.com",
+}
 
 
 def _guarded() -> list[Operation]:
@@ -25,7 +31,7 @@ def _url(operation: Operation) -> str:
     while "{" in path:
         before, _, rest = path.partition("{")
         name, _, after = rest.partition("}")
-        path = before + (_ZERO if name.endswith("repo_id") else "1") + after
+        path = before + _VALUES.get(name, "1") + after
     return path
 
 
