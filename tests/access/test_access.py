@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from seafleet.access import CACHE_SECONDS, Action
 from seafleet.accounts.model import GUEST_ROLE, Role, Roles
@@ -17,6 +17,7 @@ from seafleet.errors import AccessDenied, LibraryNotFound
 from seafleet.ids import LibraryId
 from seafleet.sharing import queries
 from seafleet.sharing.model import Permission
+from tests.support.statements import Statements
 from tests.support.world import World
 
 MISSING = LibraryId("00000000-0000-4000-8000-ffffffffffff")
@@ -305,25 +306,6 @@ def test_a_bearer_has_no_account(world: World) -> None:
 
 
 # -- what is remembered --------------------------------------------------------------------------------------
-
-
-class Statements:
-    """Counts the statements that a database executes."""
-
-    def __init__(self, database: Database) -> None:
-        with database.read() as connection:
-            self._engine = connection.engine
-        self.count = 0
-
-    def __enter__(self) -> Statements:
-        event.listen(self._engine, "before_cursor_execute", self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        event.remove(self._engine, "before_cursor_execute", self._note)
-
-    def _note(self, *_: object) -> None:
-        self.count += 1
 
 
 def test_facts_are_read_once_for_a_few_seconds(world: World) -> None:

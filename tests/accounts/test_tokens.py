@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import update
 
 from seafleet.accounts.model import GUEST_ROLE, Account, Role, Roles
 from seafleet.accounts.tokens import TOUCH_SECONDS
@@ -22,6 +22,7 @@ from seafleet.errors import (
     InvalidArgument,
     TokenNotFound,
 )
+from tests.support.statements import Statements
 from tests.support.world import World
 
 
@@ -76,14 +77,9 @@ def test_an_unknown_token_stands_for_nobody(world: World, token: str) -> None:
 
 def test_resolving_costs_one_query(world: World) -> None:
     token, _ = world.on_device(world.account())
-    statements: list[str] = []
-    with world.database.read() as connection:
-        engine = connection.engine
-    listen = lambda *arguments: statements.append(arguments[2])  # noqa: E731
-    event.listen(engine, "before_cursor_execute", listen)
-    world.tokens.resolve(token)
-    event.remove(engine, "before_cursor_execute", listen)
-    assert len(statements) == 1
+    with Statements(world.database) as statements:
+        world.tokens.resolve(token)
+    assert statements.count == 1
 
 
 def test_a_token_of_a_disabled_account_is_refused(world: World) -> None:

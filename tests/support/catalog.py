@@ -255,7 +255,10 @@ _KINDS: Final[tuple[tuple[re.Pattern[str], Callable[[Any], bool]], ...]] = tuple
         (r"str(ing)? ending with /", _text(".*/")),
         (r"str(ing)? x\.y\.z|x\.y\.z", _text(r"\d+\.\d+\.\d+")),
         (r"(absolute )?(file-server )?URL", _text("https?://.+")),
-        (r"str(ing)?\b|html|group name|host|final name|echo of|commit description|dst_dir as given", _text(".*")),
+        (
+            r"str(ing)?\b|html|group name|host|final name|echo of|commit description|dst_dir as given",
+            _text(".*"),
+        ),
         (r"null$", lambda value: value is None),
         (r"false$", lambda value: value is False),
         (r"''$", lambda value: value == ""),

@@ -101,7 +101,7 @@ class AccessTokens:
         }
 
         def work(tx: Transaction) -> None:
-            tx.execute(sql.INSERT_ACCESS, values)
+            tx.run(sql.INSERT_ACCESS, values)
             if also is not None:
                 also(tx)
 
@@ -141,7 +141,7 @@ class AccessTokens:
         if _is_uuid(token) is None:
             raise TokenNotFound("access")
         with self._database.read() as connection:
-            row = connection.execute(sql.TAKE, {"token_hash": hash_token(token)}).one_or_none()
+            row = sql.TAKE.first(connection, {"token_hash": hash_token(token)})
         if row is None or row.expires_at <= self._clock.timestamp() or not _still_bound(row):
             raise TokenNotFound("access")
         return row

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, true, update
 
 from seafleet.accounts.model import Account
+from seafleet.db.prepared import Prepared
 from seafleet.db.tables import (
     access_token,
     account,
@@ -53,7 +54,7 @@ def to_account(row: Sequence[Any]) -> Account:
     return Account(*fields)
 
 
-BY_ID: Final = select(*_COLUMNS).where(account.c.id == bindparam("id"))
+BY_ID: Final = Prepared(select(*_COLUMNS).where(account.c.id == bindparam("id")))
 BY_EMAIL: Final = select(*_COLUMNS).where(account.c.email == bindparam("email"))
 ID_BY_LOGIN_ID: Final = select(account.c.id).where(account.c.login_id == bindparam("login_id"))
 ID_BY_REFERENCE: Final = select(account.c.id).where(account.c.reference_id == bindparam("reference_id"))

@@ -87,7 +87,7 @@ class Accounts:
     def get(self, account_id: int) -> Account:
         """Return an account. Raises AccountNotFound."""
         with self._database.read() as connection:
-            row = connection.execute(rows.BY_ID, {"id": account_id}).one_or_none()
+            row = rows.BY_ID.first(connection, {"id": account_id})
         if row is None:
             raise AccountNotFound(account_id)
         return rows.to_account(row)
@@ -149,7 +149,7 @@ class Accounts:
     def verify_password(self, account_id: int, password: str) -> bool:
         """Tell whether this is the account's password, without logging it; False for no such account."""
         with self._database.read() as connection:
-            row = connection.execute(rows.BY_ID, {"id": account_id}).one_or_none()
+            row = rows.BY_ID.first(connection, {"id": account_id})
         return self._passwords.verify(None if row is None else row.password_hash, password)
 
     # -- changing --------------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ class Accounts:
         """
 
         def work(tx: Transaction) -> bool:
-            if tx.execute(rows.BY_ID, {"id": account.id}).first() is None:
+            if rows.BY_ID.first(tx.connection, {"id": account.id}) is None:
                 return False
             for hook in self._delete_hooks:
                 hook(tx, account)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, case, delete, func, insert, select, update
 
+from seafleet.db.prepared import Prepared, insertion
 from seafleet.db.tables import (
     access_token,
     account,
@@ -33,7 +34,7 @@ _ACTOR: Final = (
 
 _IS_PLAIN = api_token.c.device_link_id.is_(None)
 
-RESOLVE: Final = (
+RESOLVE: Final = Prepared(
     select(
         api_token.c.id.label("token_id"),
         *_ACTOR,
@@ -131,7 +132,7 @@ def delete_sync(**columns: Any) -> Any:
 
 # --- file server tokens ---------------------------------------------------------------------------------
 
-TAKE: Final = (
+TAKE: Final = Prepared(
     select(
         access_token.c.library_id,
         access_token.c.operation,
@@ -162,7 +163,7 @@ TAKE: Final = (
     .outerjoin(device, device.c.id == device_link.c.device_id)
     .where(access_token.c.token_hash == bindparam("token_hash"))
 )
-INSERT_ACCESS: Final = insert(access_token)
+INSERT_ACCESS: Final = Prepared(insertion(insert(access_token), access_token))
 DELETE_ACCESS: Final = delete(access_token).where(access_token.c.token_hash == bindparam("token_hash"))
 PURGE_ACCESS: Final = delete(access_token).where(access_token.c.expires_at <= bindparam("now"))
 

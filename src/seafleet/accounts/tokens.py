@@ -210,7 +210,7 @@ class Tokens:
         if _is_token(token) is None:
             raise TokenNotFound("api")
         with self._database.read() as connection:
-            row = connection.execute(sql.RESOLVE, {"token_hash": hash_token(token)}).one_or_none()
+            row = sql.RESOLVE.first(connection, {"token_hash": hash_token(token)})
         if row is None:
             raise TokenNotFound("api")
         return row

@@ -41,11 +41,10 @@ def is_serialization_failure(error: BaseException) -> bool:
 
 def is_unique_violation(error: BaseException) -> bool:
     """Tell whether a row with the same key was there already."""
-    if not isinstance(error, IntegrityError):
-        return False
-    if isinstance(error.orig, psycopg.Error):
-        return error.orig.sqlstate == "23505"
-    name = getattr(error.orig, "sqlite_errorname", "")
+    cause = error.orig if isinstance(error, IntegrityError) else error
+    if isinstance(cause, psycopg.Error):
+        return cause.sqlstate == "23505"
+    name = getattr(cause, "sqlite_errorname", "")
     return name in ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import psycopg
 from sqlalchemy import Connection, CursorResult, Executable
 from sqlalchemy.exc import DBAPIError
+
+if TYPE_CHECKING:
+    from seafleet.db.prepared import Prepared
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -39,6 +44,14 @@ class Transaction:
         try:
             return self.connection.execute(statement, parameters)
         except DBAPIError:
+            self.spoiled = True
+            raise
+
+    def run(self, statement: Prepared, parameters: Parameters) -> int:
+        """Execute a prepared statement, for each of a sequence of parameters; return how many rows it met."""
+        try:
+            return statement.run(self.connection, parameters)
+        except (sqlite3.Error, psycopg.Error):
             self.spoiled = True
             raise
 

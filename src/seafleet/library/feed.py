@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Table, case, insert
 
 from seafleet.db.engine import Transaction, upsert
+from seafleet.db.prepared import Prepared, insertion
 from seafleet.db.tables import change_feed, library_stamp
 
 LOCK_CHANGED: Final = "lock"
@@ -18,13 +19,13 @@ LOCK_CHANGED: Final = "lock"
 PERMISSION_CHANGED: Final = "folder_permission"
 """The kind of rows that tell of a folder permission; the payload is what clients are told."""
 
-_FEED: Final = insert(change_feed)
+_FEED: Final = Prepared(insertion(insert(change_feed), change_feed, "id"))
 
 
 def announce(tx: Transaction, kind: str, library_id: str, payload: object, now: int) -> None:
     """Tell other workers of a change."""
     row = {"kind": kind, "library_id": library_id, "payload": json.dumps(payload), "at": now}
-    tx.execute(_FEED, row)
+    tx.run(_FEED, row)
 
 
 def mark_locks(tx: Transaction, library_id: str, payload: dict[str, Any], now: int) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy import bindparam, insert, or_, select, update
 
 from seafleet.db.engine import Transaction, upsert
+from seafleet.db.prepared import Prepared, insertion
 from seafleet.db.tables import activity, commit_index, library, sub_library, sub_library_pending
 from seafleet.errors import LibraryNotFound, QuotaExceeded
 from seafleet.formats.commit import Commit, encode
@@ -45,7 +46,7 @@ HEAD_CHANGED: Final = "head"
 
 _detail: Final = msgspec.json.Encoder(enc_hook=str)
 _library = library.c
-_MOVE: Final = (
+_MOVE: Final = Prepared(
     update(library)
     .where(_library.id == bindparam("library"), _library.head_commit_id == bindparam("expected"))
     .values(
@@ -59,15 +60,17 @@ _MOVE: Final = (
 )
 _IDENTITY: Final = update(library).where(_library.id == bindparam("library"))
 _EXISTS: Final = select(_library.id).where(_library.id == bindparam("library"))
-_INDEX: Final = upsert(commit_index).on_conflict_do_nothing(
-    index_elements=[commit_index.c.library_id, commit_index.c.commit_id]
+_INDEX: Final = Prepared(
+    insertion(upsert(commit_index), commit_index).on_conflict_do_nothing(
+        index_elements=[commit_index.c.library_id, commit_index.c.commit_id]
+    )
 )
-_ACTIVITY: Final = insert(activity)
+_ACTIVITY: Final = Prepared(insertion(insert(activity), activity, "id"))
 _now = bindparam("now", type_=sub_library_pending.c.queued_at.type)
 _involved = or_(
     sub_library.c.origin_library_id == bindparam("library"), sub_library.c.library_id == bindparam("library")
 )
-_QUEUE: Final = (
+_QUEUE: Final = Prepared(
     upsert(sub_library_pending)
     .from_select(["library_id", "queued_at"], select(sub_library.c.library_id, _now).where(_involved))
     .on_conflict_do_update(
@@ -141,14 +144,14 @@ def move_head(tx: Transaction, objects: ObjectStore, move: HeadMove, now: int) -
 def insert_commit(tx: Transaction, objects: ObjectStore, commit: Commit) -> None:
     """Store a commit and index it: for the first commit of a library."""
     objects.insert(tx, commit.library_id, Kind.COMMIT, [(commit.commit_id, encode(commit))])
-    tx.execute(_INDEX, index_row(commit))
+    tx.run(_INDEX, index_row(commit))
 
 
 def record_activity(
     tx: Transaction, head: Head, commit_id: str | None, op_user: str, what: Activity, now: int
 ) -> None:
     """Note one thing that happened to a library."""
-    tx.execute(_ACTIVITY, _activity_row(head, commit_id, op_user, what, now))
+    tx.run(_ACTIVITY, _activity_row(head, commit_id, op_user, what, now))
 
 
 def _compare_and_set(tx: Transaction, move: HeadMove) -> None:
@@ -159,7 +162,7 @@ def _compare_and_set(tx: Transaction, move: HeadMove) -> None:
         "file_delta": move.file_delta,
         **head_columns(move.after),
     }
-    if tx.execute(_MOVE, values).rowcount != 1:
+    if tx.run(_MOVE, values) != 1:
         if tx.execute(_EXISTS, {"library": move.library_id}).one_or_none() is None:
             raise LibraryNotFound(move.library_id)
         raise HeadTaken
@@ -197,7 +200,7 @@ def _store(tx: Transaction, objects: ObjectStore, move: HeadMove) -> None:
     # What a client has stored already stays as it wrote it.
     texts = [(commit.commit_id, encode(commit)) for commit in commits]
     objects.insert(tx, move.library_id, Kind.COMMIT, texts)
-    tx.execute(_INDEX, [index_row(commit) for commit in commits])
+    tx.run(_INDEX, [index_row(commit) for commit in commits])
 
 
 def _record(tx: Transaction, move: HeadMove, now: int) -> None:
@@ -208,7 +211,7 @@ def _record(tx: Transaction, move: HeadMove, now: int) -> None:
         for what in effects.activities
     ]
     if rows:
-        tx.execute(_ACTIVITY, rows)
+        tx.run(_ACTIVITY, rows)
 
 
 def _activity_row(
@@ -237,4 +240,4 @@ def _announce(tx: Transaction, move: HeadMove, now: int) -> bool:
     announce(tx, HEAD_CHANGED, move.library_id, {"commit_id": move.after.commit_id}, now)
     if move.before.root_id == move.after.root_id:
         return False
-    return tx.execute(_QUEUE, {"library": move.library_id, "now": now}).rowcount > 0
+    return tx.run(_QUEUE, {"library": move.library_id, "now": now}) > 0

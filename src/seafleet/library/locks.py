@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, or_, select
 from seafleet import paths
 from seafleet.clock import Clock
 from seafleet.db.engine import Database, Transaction, upsert
+from seafleet.db.prepared import Prepared
 from seafleet.db.tables import account, file_lock
 from seafleet.errors import FileLocked
 from seafleet.library.feed import mark_locks
@@ -25,12 +26,13 @@ from seafleet.library.rows import moment, optional_moment, seconds
 
 _lock = file_lock.c
 _alive = or_(_lock.expires_at.is_(None), _lock.expires_at > bindparam("now"))
-_LOCKS: Final[Select[Any]] = (
+_HELD: Final[Select[Any]] = (
     select(_lock.path, _lock.account_id, account.c.email, _lock.locked_at, _lock.expires_at)
     .join(account, account.c.id == _lock.account_id)
     .where(_lock.library_id == bindparam("library"), _alive)
 )
-_ONE: Final = _LOCKS.where(_lock.path_hash == bindparam("hash"))
+_LOCKS: Final = Prepared(_HELD)
+_ONE: Final = _HELD.where(_lock.path_hash == bindparam("hash"))
 _DROP: Final = delete(file_lock).where(
     _lock.library_id == bindparam("library"), _lock.path_hash == bindparam("hash")
 )
@@ -155,7 +157,7 @@ class Locks:
 
 def read_locks(connection: Connection, library_id: str, now: int) -> dict[str, FileLock]:
     """Return the locks of a library that hold at `now` (Unix seconds), by path."""
-    rows = connection.execute(_LOCKS, {"library": library_id, "now": now})
+    rows = _LOCKS.all(connection, {"library": library_id, "now": now})
     return {row.path: _lock_of(row) for row in rows}
 
 

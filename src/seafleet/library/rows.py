@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Connection, Row, Select, String, and_, bindparam, func, or_, select
 
+from seafleet.db.prepared import Prepared
 from seafleet.db.tables import account, commit_index, library
 from seafleet.formats.commit import Commit, Encryption
 from seafleet.ids import LibraryId, ObjectId
@@ -18,7 +19,7 @@ _AnyRow = Row[*tuple[Any, ...]]
 _HEADS: Final[Select[*tuple[Any, ...]]] = select(*library.c, account.c.email.label("owner_email")).join(
     account, account.c.id == library.c.owner_id
 )
-_BY_ID: Final = _HEADS.where(library.c.id == bindparam("library"))
+_BY_ID: Final = Prepared(_HEADS.where(library.c.id == bindparam("library")))
 _BY_IDS: Final = _HEADS.where(library.c.id.in_(bindparam("libraries", expanding=True)))
 _BY_OWNER: Final = _HEADS.where(library.c.owner_id == bindparam("owner")).order_by(
     library.c.updated_at.desc(), library.c.id
@@ -35,8 +36,10 @@ _PAGE: Final = (
     .order_by(library.c.updated_at.desc(), library.c.id)
     .limit(500)
 )
-_USAGE: Final = select(func.coalesce(func.sum(library.c.size_bytes), 0)).where(
-    library.c.owner_id == bindparam("owner"), library.c.id == library.c.store_id
+_USAGE: Final = Prepared(
+    select(func.coalesce(func.sum(library.c.size_bytes), 0)).where(
+        library.c.owner_id == bindparam("owner"), library.c.id == library.c.store_id
+    )
 )
 _IDS_AT_ONCE: Final = 500
 _NEVER: Final = 1 << 62
@@ -64,7 +67,7 @@ def seconds(time: datetime) -> int:
 
 def read_head(connection: Connection, library_id: str) -> Head | None:
     """Return a library, damaged or not, or None."""
-    row = connection.execute(_BY_ID, {"library": library_id}).one_or_none()
+    row = _BY_ID.first(connection, {"library": library_id})
     return None if row is None else _head(row)
 
 
@@ -99,7 +102,7 @@ def iter_all(connection: Connection) -> Iterator[Head]:
 
 def read_usage(connection: Connection, owner_id: int) -> int:
     """Return how many bytes the libraries of an account hold; sub-libraries are part of their origins."""
-    return int(connection.execute(_USAGE, {"owner": owner_id}).scalar_one())
+    return int(_USAGE.scalar(connection, {"owner": owner_id}))
 
 
 def _head(row: _AnyRow) -> Head:

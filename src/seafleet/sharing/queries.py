@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, func, literal, select, union_all
 
+from seafleet.db.prepared import Prepared
 from seafleet.db.tables import (
     account,
     folder_group_permission,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 _origin: Final = library.alias("origin")
 
-_BASE: Final = (
+_BASE: Final = Prepared(
     select(
         func.coalesce(_origin.c.owner_id, library.c.owner_id).label("owner_id"),
         (library.c.status + func.coalesce(_origin.c.status, 0)).label("status"),
@@ -109,9 +110,9 @@ def _rules() -> tuple[Select[Any], Select[Any]]:
 
 
 _KINDS: Final = ("user", "group", "public")
-_OF_LIBRARY: Final = union_all(*(_own_grants(kind) for kind in _KINDS), *_rules())
-_OF_SUB_LIBRARY: Final = union_all(
-    *(_own_grants(kind) for kind in _KINDS), *(_folder_grants(kind) for kind in _KINDS), *_rules()
+_OF_LIBRARY: Final = Prepared(union_all(*(_own_grants(kind) for kind in _KINDS), *_rules()))
+_OF_SUB_LIBRARY: Final = Prepared(
+    union_all(*(_own_grants(kind) for kind in _KINDS), *(_folder_grants(kind) for kind in _KINDS), *_rules())
 )
 
 
@@ -119,7 +120,7 @@ def load_facts(connection: Connection, account_id: int, library_id: LibraryId) -
     """Return what decides about this account and library, None if there is no such library; at most two
     queries.
     """
-    base = connection.execute(_BASE, {"account_id": account_id, "library_id": library_id}).one_or_none()
+    base = _BASE.first(connection, {"account_id": account_id, "library_id": library_id})
     if base is None:
         return None
     grants: list[Grant] = []
@@ -131,7 +132,7 @@ def load_facts(connection: Connection, account_id: int, library_id: LibraryId) -
             "library_id": base.origin_id,
             "organization_id": base.organization_id,
         }
-        for what, kind, path, word in connection.execute(statement, parameters):
+        for what, kind, path, word in statement.all(connection, parameters):
             permission = _known(word)
             if permission is None:
                 continue

@@ -26,6 +26,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, select, update
 
 from seafleet.db.engine import Transaction
+from seafleet.db.prepared import Prepared
 from seafleet.db.tables import library
 from seafleet.errors import CollectionRan
 from seafleet.ids import RandomSource
@@ -33,7 +34,7 @@ from seafleet.store.contract import RENEW_AFTER_SECONDS
 
 _TOKEN_BYTES: Final = 8
 
-_read = select(library.c.generation).where(library.c.id == bindparam("store"))
+_read = Prepared(select(library.c.generation).where(library.c.id == bindparam("store")))
 _write = update(library).where(library.c.id == bindparam("store")).values(generation=bindparam("new"))
 
 
@@ -87,4 +88,4 @@ def touched_before(value: str) -> int:
 
 
 def _value(connection: Connection, store_id: str) -> str:
-    return connection.execute(_read, {"store": store_id}).scalar() or ""
+    return _read.scalar(connection, {"store": store_id}) or ""

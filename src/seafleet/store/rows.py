@@ -30,6 +30,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
 from seafleet.db.engine import Transaction, upsert
+from seafleet.db.prepared import Prepared, insertion
 from seafleet.db.tables import condemned_blob, object_
 from seafleet.ids import ObjectId
 from seafleet.store.contract import RENEW_AFTER_SECONDS, Kind
@@ -97,13 +98,15 @@ _BY_DIALECT: Final[dict[Dialect, _Statements]] = {
     "sqlite": _statements("sqlite"),
     "postgresql": _statements("postgresql"),
 }
-_one = select(_o.data).where(*_here, _o.object_id == bindparam("object_id"))
+_one = Prepared(select(_o.data).where(*_here, _o.object_id == bindparam("object_id")))
 _size = select(func.length(_o.data)).where(*_here, _o.object_id == bindparam("object_id"))
-_insert = upsert(object_)
-_insert = _insert.on_conflict_do_update(
-    index_elements=[_o.store_id, _o.kind, _o.object_id],
-    set_={"touched_at": _insert.excluded.touched_at},
-    where=_o.touched_at < _insert.excluded.touched_at - RENEW_AFTER_SECONDS,
+_new = insertion(upsert(object_), object_)
+_insert = Prepared(
+    _new.on_conflict_do_update(
+        index_elements=[_o.store_id, _o.kind, _o.object_id],
+        set_={"touched_at": _new.excluded.touched_at},
+        where=_o.touched_at < _new.excluded.touched_at - RENEW_AFTER_SECONDS,
+    )
 )
 _page = (
     select(_o.object_id)
@@ -139,8 +142,8 @@ class ObjectRows:
 
     def get(self, connection: Connection, store_id: str, kind: Kind, object_id: ObjectId) -> bytes | None:
         """Return the bytes of one object, or None."""
-        found = connection.execute(_one, _key(store_id, kind, object_id)).scalar()
-        return None if found is None else bytes(found)
+        found: bytes | None = _one.scalar(connection, _key(store_id, kind, object_id))
+        return found
 
     def size(self, connection: Connection, store_id: str, kind: Kind, object_id: ObjectId) -> int | None:
         """Return the stored size of one object in bytes, or None."""
@@ -195,7 +198,7 @@ class ObjectRows:
             for object_id, data in sorted(objects)
         ]
         if rows:
-            tx.execute(_insert, rows)
+            tx.run(_insert, rows)
 
     def page(self, connection: Connection, store_id: str, kind: Kind, after: str) -> list[ObjectId]:
         """Return up to `BATCH` ids above `after`, in order."""
