@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from seafleet.ids import ZERO_ID
-from seafleet.library.model import LibraryStatus
+from seafleet.library.edits import MakeFolders
+from seafleet.library.model import Author, LibraryStatus
 from tests.api.seafhttp.conftest import Shelf
 from tests.support.inprocess import InProcessServer, head_of, multipart
 
@@ -455,3 +458,33 @@ def test_an_update_from_an_unknown_commit_is_refused(shelf: Shelf, base: str) ->
     shelf.upload("a.txt", b"base")
     status, text = update(shelf, "/a.txt", b"mine", query=f"?head={base}")
     assert (status, json.loads(text)) == (400, {"error": "Bad request."})
+
+
+# -- many at once --------------------------------------------------------------------------------------------
+
+
+def test_uploads_of_one_name_at_the_same_time_all_arrive(shelf: Shelf) -> None:
+    path = shelf.upload_path() + "?ret-json=1"
+    count = 24
+
+    def one(number: int) -> str:
+        body, lines = multipart([FOLDER, file(str(number).encode(), "same.txt")])
+        answer = httpx.post(shelf.server.url + path, content=body, headers=lines)
+        assert answer.status_code == 200
+        name: str = answer.json()[0]["name"]
+        return name
+
+    with ThreadPoolExecutor(8) as threads:
+        names = list(threads.map(one, range(count)))
+    expected = {"same.txt", *(f"same ({number}).txt" for number in range(1, count))}
+    assert set(names) == expected == set(shelf.names())
+    assert {shelf.content(f"/{name}") for name in names} == {str(number).encode() for number in range(count)}
+
+
+def test_a_folder_in_decomposed_form_that_a_client_synced_can_be_uploaded_to(shelf: Shelf) -> None:
+    libraries = shelf.server.services.libraries
+    name = "e\u0301"
+    libraries.commit_edit(shelf.library.library_id, Author(shelf.owner.email), MakeFolders("/", name))
+    assert send(shelf, [("parent_dir", None, f"/{name}".encode()), file()])[0] == 200
+    assert shelf.names() == [name]
+    assert shelf.names(f"/{name}") == ["a.txt"]

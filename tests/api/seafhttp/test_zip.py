@@ -275,8 +275,8 @@ def test_what_is_packed_is_written_into_the_audit_log(filled: Shelf) -> None:
         statement = select(audit_event).where(audit_event.c.library_id == filled.library.library_id)
         rows = [(row.tag, row.path) for row in connection.execute(statement)]
     assert rows[-3:] == [
-        ("api:file:download", "/docs/a.txt"),
-        ("api:folder:download", "/docs/deep"),
-        ("api:folder:download", "/many"),
+        ("web:file:download", "/docs/a.txt"),
+        ("web:file:download", "/docs/deep"),
+        ("web:file:download", "/many"),
     ]
     assert json.dumps(rows).count("/many/") == 0

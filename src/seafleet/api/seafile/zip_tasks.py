@@ -87,11 +87,11 @@ def _checked(request: ApiRequest, selection: Selection) -> int:
 
 
 def _note(request: ApiRequest, tx: Transaction, head: Head, parent: str, selection: Selection) -> None:
-    items = [(paths.join(parent, entry.name), entry.is_dir) for entry in selection.items]
-    for path, is_dir in items if len(items) <= _NOTED_ITEMS else [(parent, True)]:
+    items = [paths.join(parent, entry.name) for entry in selection.items]
+    for path in items if len(items) <= _NOTED_ITEMS else [parent]:
         request.services.audit.write(
             tx,
-            "api:folder:download" if is_dir else "api:file:download",
+            "web:file:download",
             request.caller,
             ip=request.client_ip,
             library_id=head.library_id,
