@@ -15,15 +15,21 @@ STEP_SECONDS: Final = 30.0
 """How long a sub-library waits when another process made the change; our own are looked after at once."""
 
 HEARTBEAT_SECONDS: Final = 5
+REGISTRY_SECONDS: Final = 600
+"""How often it is looked whether the registry's daily task is due."""
+
 _STEP_LIMIT: Final = 100
 
 
 def background_of(services: Services) -> Periodic:
-    """Return the work, not yet begun: remove what has expired, bring sub-libraries into step."""
+    """Return the work, not yet begun: remove what has expired, bring sub-libraries into step, see to
+    the device registry.
+    """
     work = Periodic()
     work.add("purge", PURGE_SECONDS, lambda: purge(services))
     work.add("tasks", HEARTBEAT_SECONDS, services.tasks.renew)
     work.add("housekeeping", PURGE_SECONDS, services.housekeeping.run_if_due)
+    work.add("device registry", REGISTRY_SECONDS, services.registry.daily.run_if_due)
     bring_into_step = work.add("sub-libraries", STEP_SECONDS, lambda: step(services))
 
     def head_changed(change: HeadChanged) -> None:

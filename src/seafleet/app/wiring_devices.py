@@ -64,7 +64,7 @@ class DeviceWiring(ABC):
         """The device registry."""
         from seafleet.devices.registry import Registry
 
-        registry = Registry(self.db, self.registry_clock, self.registry_settings, self.random)
+        registry = Registry(self.db, self.registry_clock, self.registry_settings, self.random, self.devices)
         registry.on_revoked(lambda account_id: self.access.forget(account_id=account_id))
         return registry
 

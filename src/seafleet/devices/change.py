@@ -40,6 +40,7 @@ _UNTOLD: Final = frozenset(
         "posture_evaluated_at",
         "posture_facts",
         "posture_issues",
+        "reported_users",
         "row_version",
         "status",
         "updated_at",

@@ -21,7 +21,7 @@ from seafleet.devices.loading import OPEN_STATES, moment, sure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Connection
 
     from seafleet.db.engine import Transaction
     from seafleet.devices.change import Change
@@ -93,9 +93,9 @@ def to_command(row: Any) -> Command:
     )
 
 
-def open_commands(tx: Transaction, device_id: int) -> list[Command]:
+def open_commands(connection: Connection, device_id: int) -> list[Command]:
     """Return what waits for a result, oldest first."""
-    return [to_command(row) for row in tx.execute(_OPEN, {"device": device_id})]
+    return [to_command(row) for row in connection.execute(_OPEN, {"device": device_id})]
 
 
 def queue(change: Change, kind: str, params: dict[str, Any] | None = None) -> int:
@@ -154,7 +154,7 @@ def set_state(tx: Transaction, command_ids: Sequence[int], **values: Any) -> Non
         tx.execute(update(device_command).where(_of.id.in_(command_ids)).values(values))
 
 
-def history(connection: Any, device_id: int) -> list[Command]:
+def history(connection: Connection, device_id: int) -> list[Command]:
     """Return the commands of a device, newest first, at most 500."""
     return [to_command(row) for row in connection.execute(_ALL, {"device": device_id})]
 
@@ -165,7 +165,7 @@ def find(tx: Transaction, device_id: int, command_id: int) -> Command | None:
     return None if row is None else to_command(row)
 
 
-def count_open(connection: Any, device_id: int, types: Sequence[str] = TYPES) -> int:
+def count_open(connection: Connection, device_id: int, types: Sequence[str] = TYPES) -> int:
     """Count the open commands of these types."""
     return int(connection.execute(_COUNT_OPEN, {"device": device_id, "types": types}).scalar_one())
 

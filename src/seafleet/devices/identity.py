@@ -27,8 +27,13 @@ def new_identity(random: RandomSource, platform: str, hwid: str | None = None) -
     shown = hwid or random.randbytes(_SERVER_HWID_BYTES).hex()
     return {
         "uid": uid,
-        "identifier": f"{_PREFIXES.get(platform, 'Device')}_{uid}",
+        "identifier": identifier_of(platform, uid),
         "hwid": shown,
         "hwid_key": shown.lower(),
         "hwid_source": "server" if hwid is None else "agent",
     }
+
+
+def identifier_of(platform: str, uid: str) -> str:
+    """Return the identifier that Device Magic shows."""
+    return f"{_PREFIXES.get(platform, 'Device')}_{uid}"

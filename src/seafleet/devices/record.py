@@ -166,6 +166,7 @@ class Device:
     hwid: str
     hwid_source: str
     display_name: str
+    host_name: str
     owner: str | None
     description: str | None
     platform: str
@@ -200,6 +201,7 @@ class Device:
     groups: tuple[GroupRef, ...] = ()
     attributes: dict[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+    reported_users: tuple[str, ...] = ()
     pending: tuple[str, ...] = ()
     """Types of the commands that wait for a result, oldest first."""
 

@@ -8,7 +8,7 @@ Source: device registry §3, §5, §6.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import IntEnum
@@ -16,20 +16,27 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, select
 
-from seafleet.db.tables import device, device_alias, device_link, device_mac
+from seafleet.db.tables import device, device_link
+from seafleet.devices import commands
 from seafleet.devices.actions import Action, Actions
-from seafleet.devices.change import Change
+from seafleet.devices.agents import Agents
+from seafleet.devices.change import Change, write_event
 from seafleet.devices.clients import OAuthClients, RoleGrants
+from seafleet.devices.commands import Command
+from seafleet.devices.daily import DailyTask
+from seafleet.devices.enrolment import EnrolmentCodes, Sightings
 from seafleet.devices.errors import DeviceChanged, DeviceGroupNotFound, DeviceNotFound, NotApplicable
 from seafleet.devices.events import EventLog
+from seafleet.devices.finding import find_by_hwid, find_by_mac
 from seafleet.devices.groups import DeviceGroups
 from seafleet.devices.licensing import license_reader
 from seafleet.devices.listing import Listing
 from seafleet.devices.loading import BY_IDS, load
-from seafleet.devices.macs import normal_mac
 from seafleet.devices.merging import merge
-from seafleet.devices.organizations import DeviceOrganizations
+from seafleet.devices.organizations import SERVER_ID, DeviceOrganizations
+from seafleet.devices.posture_runs import evaluate_all
 from seafleet.devices.record import Device
+from seafleet.devices.settings import CLOCK_OFFSET, plain
 from seafleet.devices.transactions import Transactions
 from seafleet.text import is_storable
 
@@ -41,6 +48,7 @@ if TYPE_CHECKING:
     from seafleet.clock import Clock
     from seafleet.db.engine import Database, Transaction
     from seafleet.devices.origin import Origin
+    from seafleet.devices.service import Devices
     from seafleet.devices.settings import SettingsStore
     from seafleet.ids import RandomSource
 
@@ -52,31 +60,6 @@ _BY_ID: Final = _WHERE_TO.where(_of.id == bindparam("key"))
 _BY_UID: Final = _WHERE_TO.where(_of.uid == bindparam("key"))
 _BY_IDENTIFIER: Final = _WHERE_TO.where(
     _of.organization_id == bindparam("organization"), _of.identifier == bindparam("key")
-)
-_BY_HWID: Final = select(_of.id).where(
-    _of.organization_id == bindparam("organization"), _of.hwid_key == bindparam("key")
-)
-_BY_ALIAS: Final = (
-    select(_of.id)
-    .join(device_alias, device_alias.c.device_id == _of.id)
-    .where(
-        device_alias.c.kind == "hwid",
-        device_alias.c.value == bindparam("key"),
-        _of.organization_id == bindparam("organization"),
-        _of.removed_at.is_(None),
-    )
-    .order_by(_of.id)
-    .limit(1)
-)
-BY_MAC: Final = (
-    select(_of.id, _of.kind)
-    .join(device_mac, device_mac.c.device_id == _of.id)
-    .where(
-        device_mac.c.mac == bindparam("key"),
-        _of.organization_id == bindparam("organization"),
-        _of.removed_at.is_(None),
-    )
-    .order_by(_of.id)
 )
 _ACCOUNTS: Final = select(device_link.c.account_id).where(device_link.c.device_id == bindparam("device"))
 
@@ -101,7 +84,12 @@ class Registry:
     """The devices of all organizations. Safe to use from many threads."""
 
     def __init__(
-        self, database: Database, clock: Clock, settings: SettingsStore, random: RandomSource
+        self,
+        database: Database,
+        clock: Clock,
+        settings: SettingsStore,
+        random: RandomSource,
+        devices: Devices,
     ) -> None:
         self._database = database
         self.clock = clock
@@ -113,6 +101,10 @@ class Registry:
         self.organizations = DeviceOrganizations(database, clock, random, settings)
         self.grants = RoleGrants(database, clock)
         self.oauth_clients = OAuthClients(database, clock, random)
+        self.enrolment_codes = EnrolmentCodes(database, clock, random)
+        self.sightings = Sightings(database, clock, random)
+        self.agents = Agents(database, clock, random, settings, devices)
+        self.daily = DailyTask(database, clock, settings)
         self.transactions = Transactions(database, self)
         self._revoked_hooks: list[Callable[[int], None]] = []
 
@@ -123,6 +115,44 @@ class Registry:
     def now(self) -> datetime:
         """Return the registry's time."""
         return self.clock.now()
+
+    def change_settings(
+        self, values: Mapping[str, object], origin: Origin, *, run_daily_task: bool = True
+    ) -> None:
+        """Set settings, all or none. Devices are judged by a new policy at once; a moved clock runs the daily
+        task.
+
+        Raises InvalidArgument naming the setting.
+        """
+        parsed = self.settings.parse_all(values)
+        before = {name: plain(getattr(self.settings.current, name)) for name in parsed}
+        after = {name: plain(value) for name, value in parsed.items()}
+        changed = [name for name in parsed if before[name] != after[name]]
+
+        def work(tx: Transaction) -> None:
+            self.settings.put(tx, parsed)
+            if changed:
+                write_event(
+                    tx,
+                    origin,
+                    "settings_changed",
+                    self.clock.timestamp(),
+                    organization_id=SERVER_ID,
+                    before={name: before[name] for name in changed},
+                    after={name: after[name] for name in changed},
+                )
+
+        self._database.write(work)
+        if "posture_policy" in changed:
+            evaluate_all(self._database, self.settings, self.clock.timestamp())
+        if CLOCK_OFFSET in parsed and run_daily_task:
+            self.daily.run()
+
+    def commands_of(self, device_id: int) -> list[Command]:
+        """Return the commands of a device, newest first. Raises DeviceNotFound."""
+        number = self.get(device_id).id
+        with self._database.read() as connection:
+            return commands.history(connection, number)
 
     # -- finding ---------------------------------------------------------------------------------------------
 
@@ -256,28 +286,6 @@ class Registry:
 
         if account_ids and self._revoked_hooks:
             tx.after_commit(forget)
-
-
-def find_by_hwid(connection: Connection, hwid: str, organization_id: int) -> int | None:
-    """Return the number of the device with this hardware id or alias, without case and outer blanks."""
-    key = hwid.strip().lower()
-    if not is_storable(key):
-        return None
-    for statement in (_BY_HWID, _BY_ALIAS):
-        parameters = {"key": key, "organization": organization_id}
-        found = connection.execute(statement, parameters).scalar_one_or_none()
-        if found is not None:
-            return int(found)
-    return None
-
-
-def find_by_mac(connection: Connection, mac: str, organization_id: int) -> list[int]:
-    """Return the numbers of the devices with this address."""
-    normal = normal_mac(mac)
-    if normal is None:
-        return []
-    rows = connection.execute(BY_MAC, {"key": normal, "organization": organization_id})
-    return [row.id for row in rows]
 
 
 def _follow(connection: Connection, row: Any, organization_id: int | None) -> int | None:

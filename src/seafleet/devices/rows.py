@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select, update
 
 from seafleet.db.engine import upsert
-from seafleet.db.tables import device, device_alias, device_app, device_link, sync_token
+from seafleet.db.tables import account, device, device_alias, device_app, device_link, sync_token
 from seafleet.devices.model import DESKTOP_PLATFORMS, DeviceState
 
 if TYPE_CHECKING:
@@ -127,10 +127,6 @@ _TOKENS_OF_LINK: Final = or_(
 DELETE_SYNC_TOKENS: Final = delete(sync_token).where(_TOKENS_OF_LINK)
 SYNCED_LIBRARIES: Final = select(sync_token.c.library_id).distinct().where(_TOKENS_OF_LINK)
 
-CONTACT_SECONDS: Final = 600
-"""How exact the time is when a blocked device was last heard of."""
-CONTACT_EVENT_SECONDS: Final = 3600
-"""How often the log says that a blocked device was heard of."""
 MARK_LINKS: Final = (
     update(device_link)
     .where(device_link.c.device_id == bindparam("device"), device_link.c.wiped_at.is_(None))
@@ -173,6 +169,13 @@ DELETE_SYNC_TOKENS_OF_DEVICE: Final = delete(sync_token).where(
             device_link.c.client_device_id == sync_token.c.peer_id,
         ),
     )
+)
+FIRST_USER: Final = (
+    select(account.c.email)
+    .join(device_link, device_link.c.account_id == account.c.id)
+    .where(device_link.c.device_id == bindparam("device"))
+    .order_by(device_link.c.id)
+    .limit(1)
 )
 HWID_ALIAS: Final = (
     upsert(device_alias)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from seafleet.devices import commands, groups, rows
 from seafleet.devices.change import Change, make_device
+from seafleet.devices.contacts import CONTACT_SECONDS, EVENT_SECONDS, tell_if_blocked
 from seafleet.devices.identity import new_identity
 from seafleet.devices.model import (
     DESKTOP_PLATFORMS,
@@ -224,6 +225,7 @@ class Devices:
             **new_identity(self._random, info.platform),
             "organization_id": owner.organization_id,
             "display_name": info.device_name,
+            "host_name": info.device_name,
             "platform": info.platform,
             "os_version": info.platform_version,
             "approval": approval,
@@ -335,8 +337,8 @@ class Devices:
         return (
             (found.wipe and device.wipe_delivered_at is None)
             or device.blocked_contact_at is None
-            or now - device.blocked_contact_at >= rows.CONTACT_EVENT_SECONDS
-            or now - device.last_seen >= rows.CONTACT_SECONDS
+            or now - device.blocked_contact_at >= EVENT_SECONDS
+            or now - device.last_seen >= CONTACT_SECONDS
             or (ip not in ("", device.last_ip))
         )
 
@@ -345,25 +347,17 @@ class Devices:
 
         Source: device registry §5, "any request with a device token"; §10; §13.6, §13.7.
         """
-        origin = Origin("device", device.device_name, "seafile", ip)
-        change = Change.of(tx, device.device_id, origin, self._clock.timestamp())
+        origin, now = Origin("device", device.device_name, "seafile", ip), self._clock.timestamp()
+        change = Change.of(tx, device.device_id, origin, now)
         if change is None:
             return
-        change.set(last_seen=change.now)
+        change.set(last_seen=now)
         if ip:
             change.set(last_ip=storable(ip, 45))
         if found.wipe:
             self._deliver_wipe(change, device)
-        told = change["blocked_contact_at"]
-        if told is None or change.now - told >= rows.CONTACT_EVENT_SECONDS:
-            change.set(blocked_contact_at=change.now)
-            change.save("wipe_delivered")
-            contact = Change.of(tx, device.device_id, origin, change.now)
-            assert contact is not None
-            contact.note("contact", None, found.status)
-            contact.tell("contact_while_blocked")
-        else:
-            change.save("wipe_delivered")
+        change.save("wipe_delivered")
+        tell_if_blocked(tx, device.device_id, origin, now, found.status)
 
     def _deliver_wipe(self, change: Change, device: DeviceState) -> None:
         """Note that the client has heard of the wipe: from now on it cannot be taken back."""

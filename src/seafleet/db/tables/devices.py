@@ -36,6 +36,7 @@ device = Table(
     Column("hwid_source", String(10), nullable=False, server_default="server"),
     Column("display_name", String(100), nullable=False, server_default=""),
     Column("name_key", ordered_text(300), nullable=False, server_default=""),
+    Column("host_name", String(100), nullable=False, server_default=""),
     Column("owner", String(255)),  # null: never set
     Column("description", Text),  # null: never set
     Column("platform", ordered_text(20), nullable=False, server_default="other"),
@@ -78,6 +79,7 @@ device = Table(
     Column("agent_token_hash", String(64), unique=True),
     Column("agent_generation", Integer, nullable=False, server_default="0"),
     Column("agent_reported_at", BigInteger),
+    Column("reported_users", Text, nullable=False, server_default="[]"),  # JSON
     Column("last_seen", BigInteger, nullable=False, server_default="0"),  # 0: never
     Column("last_ip", String(128), nullable=False, server_default=""),
     Column("blocked_contact_at", BigInteger),  # of the last event about it
