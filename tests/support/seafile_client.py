@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
@@ -73,9 +73,6 @@ class SeafileClient:
 
     home: Path
     server: str
-    token: str
-    email: str
-    folders: dict[str, Path] = field(default_factory=dict)
 
     @property
     def configuration(self) -> Path:
@@ -120,31 +117,19 @@ class SeafileClient:
     def _is_mine(self, command: list[str]) -> bool:
         return command[:1] == ["seaf-daemon"] and str(self.configuration) in command
 
-    def clone(self, library_id: str, name: str, password: str | None = None) -> Path:
+    def clone(self, library_id: str, name: str, email: str, token: str, password: str | None = None) -> Path:
         """Begin to keep a library in step with a new folder, which is returned."""
         folder = self.home / name
         folder.mkdir()
+        account = ["-s", self.server, "-u", email, "-T", token]
         extra = [] if password is None else ["-e", password]
-        self.run(
-            "sync",
-            "-l",
-            library_id,
-            "-s",
-            self.server,
-            "-T",
-            self.token,
-            "-u",
-            self.email,
-            "-d",
-            str(folder),
-            *extra,
-        )
-        self.folders[library_id] = folder
+        self.run("sync", "-l", library_id, *account, "-d", str(folder), *extra)
         return folder
 
-    def status(self) -> str:
-        """Return what the client says about its libraries."""
-        return self.call("status").stdout
+    def status_of(self, name: str) -> str:
+        """Return what the client says about a library: its name, a state, perhaps why; empty if nothing."""
+        lines = self.call("status").stdout.splitlines()
+        return next((" ".join(line.split()) for line in lines if line.startswith(name)), "")
 
     def run(self, *arguments: str) -> str:
         """Run `seaf-cli`, which has to succeed, and return what it printed."""
