@@ -17,7 +17,10 @@ from seafleet.db.tables import (
     device_link,
     library_unlock,
     login_log,
+    oauth_code,
+    oauth_grant,
     sync_token,
+    web_session,
 )
 
 if TYPE_CHECKING:
@@ -131,7 +134,15 @@ KILL_LINKS: Final = delete(device_link).where(
 )
 KILL_OTHERS: Final = tuple(
     delete(table).where(table.c.account_id == bindparam("account_id"))
-    for table in (sync_token, access_token, client_login_token, library_unlock)
+    for table in (
+        sync_token,
+        access_token,
+        client_login_token,
+        library_unlock,
+        web_session,
+        oauth_code,
+        oauth_grant,
+    )
 )
 KILL_ACCESS_TOKENS: Final = delete(access_token).where(access_token.c.account_id == bindparam("account_id"))
 
