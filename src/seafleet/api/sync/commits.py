@@ -143,7 +143,7 @@ async def poll_heads(request: StreamRequest) -> None:
     body = await request.read_body(_POLL_LIMIT_BYTES)
     try:
         library_ids = _ids.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         library_ids = []
     if not library_ids or not all(map(_is_uuid, library_ids)):
         raise ReplyError(refusal(400, "not a list of library ids"))

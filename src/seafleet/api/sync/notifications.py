@@ -150,7 +150,7 @@ class Notifications:
                 return
             try:
                 said = _said.decode(text)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 return
             if said.type == "subscribe":
                 await self._subscribe(connection, said.content.repos)

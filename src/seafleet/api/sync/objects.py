@@ -260,7 +260,7 @@ def id_list(body: bytes) -> list[Any]:
     """Return the JSON array in a body, whatever its announced type. Raises ReplyError (400)."""
     try:
         return _array.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ReplyError(refusal(400, "not a JSON array")) from None
 
 

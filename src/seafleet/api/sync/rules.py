@@ -50,7 +50,7 @@ def _readable(request: ApiRequest) -> Iterator[tuple[_Asked, SyncGrant, Head]]:
     services = request.services
     try:
         wanted = _asked.decode(request.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ReplyError(refusal(400, "not a list of libraries and tokens")) from None
     for each in wanted:
         try:
