@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seafleet.accounts import AccessTokens, Accounts, LoginTickets, SyncTokens, Throttle, Tokens
     from seafleet.accounts.default_library import DefaultLibraries
     from seafleet.accounts.names import Names
+    from seafleet.accounts.sessions import WebSessions
     from seafleet.activity.audit import Audit
     from seafleet.api.kernel.books import RequestMetrics
     from seafleet.api.kernel.pool import WorkerPool
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from seafleet.library.sub_libraries import SubLibraries
     from seafleet.library.trash import Trash
     from seafleet.library.trees import Trees
+    from seafleet.oauth.rates import Rates
+    from seafleet.oauth.service import OAuth
     from seafleet.secrets import ServerSecret
     from seafleet.settings import Settings
     from seafleet.sharing.ownership import Ownership
@@ -75,8 +78,11 @@ class Services:
     access_tokens: AccessTokens
     sync_tokens: SyncTokens
     tickets: LoginTickets
+    sessions: WebSessions
     devices: Devices
     registry: Registry
+    oauth: OAuth
+    rates: Rates
     access: Access
     throttle: Throttle
     transfers: Transfers

@@ -48,6 +48,9 @@ def purge(services: Services) -> None:
     services.locks.purge()
     services.throttle.purge()
     services.sync.purge()
+    services.sessions.purge()
+    services.oauth.purge()
+    services.rates.purge()
 
 
 def step(services: Services) -> None:

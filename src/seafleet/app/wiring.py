@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from seafleet.accounts.default_library import DefaultLibraries
     from seafleet.accounts.names import Names
+    from seafleet.accounts.sessions import WebSessions
     from seafleet.activity.audit import Audit
     from seafleet.api.kernel.books import RequestMetrics
     from seafleet.clock import Clock
@@ -425,6 +426,13 @@ class Wiring(DeviceWiring):
         from seafleet.accounts import LoginTickets
 
         return LoginTickets(self.db, self.clock, self.random)
+
+    @cached_property
+    def sessions(self) -> WebSessions:
+        """Logins of browsers."""
+        from seafleet.accounts.sessions import WebSessions
+
+        return WebSessions(self.db, self.clock, self.random, self.secret, self.audit)
 
     @cached_property
     def throttle(self) -> Throttle:

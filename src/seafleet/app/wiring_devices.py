@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from seafleet.access import Access
+    from seafleet.activity.audit import Audit
     from seafleet.clock import Clock
     from seafleet.db.engine import Database
     from seafleet.devices.registry import Registry
     from seafleet.devices.service import Devices
     from seafleet.devices.settings import SettingsStore
     from seafleet.ids import RandomSource
+    from seafleet.oauth.rates import Rates
+    from seafleet.oauth.service import OAuth
     from seafleet.settings import Settings
 
 
@@ -32,6 +35,11 @@ class DeviceWiring(ABC):
     @abstractmethod
     def clock(self) -> Clock:
         """The machine's clock."""
+
+    @property
+    @abstractmethod
+    def audit(self) -> Audit:
+        """The audit log."""
 
     @property
     @abstractmethod
@@ -74,3 +82,26 @@ class DeviceWiring(ABC):
         from seafleet.devices.service import Devices
 
         return Devices(self.registry_clock, self.random, lambda: self.registry_settings.policy)
+
+    @cached_property
+    def oauth(self) -> OAuth:
+        """Codes and tokens of applications; their time is the registry's."""
+        from seafleet.oauth.service import OAuth
+        from seafleet.oauth.tokens import TokenStore
+
+        settings = self.registry_settings
+        store = TokenStore(
+            self.db,
+            self.registry_clock,
+            self.random,
+            self.audit,
+            lambda: settings.current.oauth_access_token_seconds,
+        )
+        return OAuth(self.registry.oauth_clients, store)
+
+    @cached_property
+    def rates(self) -> Rates:
+        """How often applications call."""
+        from seafleet.oauth.rates import Rates
+
+        return Rates(self.db, self.registry_clock)
