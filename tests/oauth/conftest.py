@@ -60,7 +60,7 @@ class Site:
         """The administrator in a browser."""
         return self.world.actor(self.admin)
 
-    def token(self, grant_type: str, *, authorization: str = "", **fields: str) -> Answer:
+    def token(self, grant_type: str, **fields: str) -> Answer:
         """Ask the token endpoint, with the application's id and secret unless others are given."""
         sent = {
             "grant_type": grant_type,
@@ -68,7 +68,7 @@ class Site:
             "client_secret": self.secret,
             **fields,
         }
-        return self.oauth.token({name: [value] for name, value in sent.items()}, authorization)
+        return self.oauth.token({name: [value] for name, value in sent.items()})
 
     def asked(self, **fields: str) -> dict[str, list[str]]:
         """Return what an application sends a browser here with."""

@@ -5,8 +5,6 @@ Source: MetaAccess devices §1.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -56,10 +54,11 @@ class OAuth:
 
     # -- the token endpoint ----------------------------------------------------------------------------------
 
-    def token(self, fields: Fields, authorization: str = "") -> Answer:
+    def token(self, fields: Fields, credentials: tuple[str, str] | None = None) -> Answer:
         """Return tokens, or RFC 6749's error for whoever asks for them.
 
-        `fields` come from the body or the query, `authorization` is the header.
+        `fields` come from the body or the query; id and secret may also be the name and password of the Basic
+        scheme.
         """
         sent = {name: fields[name] for name in _TOKEN_FIELDS if fields.get(name)}
         repeated = next((name for name, values in sent.items() if len(values) > 1), None)
@@ -70,7 +69,7 @@ class OAuth:
             return _error("invalid_request", "grant_type is missing.")
         if plain["grant_type"] not in GRANT_TYPES:
             return _error("unsupported_grant_type", "grant_type is one of " + ", ".join(GRANT_TYPES) + ".")
-        answer: Answer = self._server.create_token_response(Request(plain, _credentials(authorization)))
+        answer: Answer = self._server.create_token_response(Request(plain, credentials))
         return answer
 
     # -- the consent page ------------------------------------------------------------------------------------
@@ -153,15 +152,3 @@ def _back(asked: Authorization, **parameters: str) -> str:
 
 def _error(code: str, description: str) -> Answer:
     return Answer(400, {"error": code, "error_description": description}, _NO_STORE)
-
-
-def _credentials(authorization: str) -> tuple[str, str] | None:
-    """Return user and password of a Basic header, None for everything else."""
-    scheme, _, encoded = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        user, separator, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, ValueError):
-        return None
-    return (user, password) if separator else None
