@@ -45,7 +45,10 @@ def say(socket: ClientConnection, word: str, *repos: dict[str, str]) -> None:
 def subscribe(socket: ClientConnection, *peers: Peer) -> None:
     tokens = [(peer.library_id, peer.get("jwt-token").json()["jwt_token"]) for peer in peers]
     say(socket, "subscribe", *({"id": name, "jwt_token": token} for name, token in tokens))
-    settle(socket)
+    told = [hear(socket) for _ in peers]
+    assert {each["type"] for each in told} == {"repo-update"}
+    heads = {each["content"]["repo_id"]: each["content"]["commit_id"] for each in told}
+    assert heads == {peer.library_id: peer.head() for peer in peers}
 
 
 def settle(socket: ClientConnection) -> None:
@@ -71,6 +74,16 @@ def update_of(site: Site, commit_id: str) -> dict[str, Any]:
 def test_the_server_says_that_it_notifies(server: InProcessServer) -> None:
     for path in ("/notification/ping", "/notification/ping/"):
         assert server.request("GET", path).json() == {"ret": "pong"}
+
+
+def test_who_subscribes_is_told_the_head_which_it_may_have_missed(
+    site: Site, peer: Peer, connected: Connect
+) -> None:
+    commit_id = change(site, "/just before")
+    token = peer.get("jwt-token").json()["jwt_token"]
+    with connected() as socket:
+        say(socket, "subscribe", {"id": peer.library_id, "jwt_token": token})
+        assert hear(socket) == update_of(site, commit_id)
 
 
 def test_a_change_reaches_who_subscribed(site: Site, peer: Peer, connected: Connect) -> None:

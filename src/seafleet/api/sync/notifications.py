@@ -41,9 +41,9 @@ POLL_SECONDS: Final = 0.5
 CHECK_SECONDS: Final = 300
 """How often subscriptions are looked at again: whether they have run out, or access has ended."""
 
-QUEUE_LENGTH: Final = 1000
 MAX_MESSAGE_BYTES: Final = 1 << 20
 MAX_SUBSCRIPTIONS: Final = 10_000
+QUEUE_LENGTH: Final = MAX_SUBSCRIPTIONS + 1000
 _PROTOCOL_ERROR: Final = 1002
 _NOT_HERE: Final = 1008
 
@@ -161,6 +161,7 @@ class Notifications:
                 return
 
     async def _subscribe(self, connection: _Connection, wanted: list[_Wanted]) -> None:
+        """Note what a client wants to hear of; tell it the heads, for it may have missed the last change."""
         granted = await self._services.api.run(self._granted, wanted)
         for each in wanted:
             subscription = granted.get(each.id)
@@ -169,6 +170,9 @@ class Notifications:
             else:
                 connection.subscriptions[each.id] = subscription
                 self._by_library.setdefault(each.id, set()).add(connection)
+        heads = await self._services.api.run(self._services.sync.polls.heads, list(granted))
+        for library_id, commit_id in heads.items():
+            connection.tell(_message(_WORDS[HEAD_CHANGED], {"repo_id": library_id, "commit_id": commit_id}))
 
     def _granted(self, wanted: list[_Wanted]) -> dict[str, Subscription]:
         """Return the subscriptions whose token is good, for libraries that its account may still read."""
