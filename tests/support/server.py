@@ -127,10 +127,10 @@ class RunningServer:
             self._admin = ApiClient(self, ADMIN_EMAIL, ADMIN_PASSWORD)
         return self._admin
 
-    def user(self, name: str = "user") -> ApiClient:
-        """Make an account that no other test uses, and log it in."""
+    def user(self, name: str = "user", *options: str) -> ApiClient:
+        """Make an account that no other test uses, and log it in. `options` are those of `user add`."""
         email = f"{name}-{next(_names)}-{os.getpid()}@example.com"
-        done = self.command("user", "add", email, "--password-stdin", stdin=PASSWORD)
+        done = self.command("user", "add", email, "--password-stdin", *options, stdin=PASSWORD)
         assert done.returncode == 0, done.stderr
         return ApiClient(self, email, PASSWORD)
 
