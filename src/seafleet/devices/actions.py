@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from seafleet.devices import commands, editing, verbs
-from seafleet.devices.errors import NotApplicable
+from seafleet.devices.errors import CommandNotFound, NotApplicable
 from seafleet.devices.licensing import is_out, last_covered
 from seafleet.errors import InvalidArgument
 
@@ -118,6 +118,20 @@ class Actions:
             commands.queue(change, kind, params)
 
         return Action("command_queued", work)
+
+    def cancel_command(self, command_id: int) -> Action:
+        """Cancel a command. Raises CommandNotFound, NotApplicable once it has a result."""
+
+        def work(change: Change) -> None:
+            command = commands.find(change.tx, change.device_id, command_id)
+            if command is None:
+                raise CommandNotFound(command_id)
+            if not command.is_open:
+                raise NotApplicable("cancel", f"the command is {command.state}")
+            commands.set_state(change.tx, [command_id], state="cancelled", finished_at=change.now)
+            change.note("command", {command.type: command.state}, {command.type: "cancelled"})
+
+        return Action("command_cancelled", work)
 
     def _out(self, change: Change) -> Callable[[], bool]:
         """Return the question whether the license does not cover the device of a change."""

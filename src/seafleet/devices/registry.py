@@ -22,6 +22,7 @@ from seafleet.devices.actions import Action, Actions
 from seafleet.devices.agents import Agents
 from seafleet.devices.change import Change, write_event
 from seafleet.devices.clients import OAuthClients, RoleGrants
+from seafleet.devices.clients_list import ClientList
 from seafleet.devices.commands import Command
 from seafleet.devices.daily import DailyTask
 from seafleet.devices.enrolment import EnrolmentCodes, Sightings
@@ -37,6 +38,7 @@ from seafleet.devices.organizations import SERVER_ID, DeviceOrganizations
 from seafleet.devices.posture_runs import evaluate_all
 from seafleet.devices.record import Device
 from seafleet.devices.settings import CLOCK_OFFSET, plain
+from seafleet.devices.sync_errors import SyncErrors
 from seafleet.devices.transactions import Transactions
 from seafleet.text import is_storable
 
@@ -104,6 +106,8 @@ class Registry:
         self.enrolment_codes = EnrolmentCodes(database, clock, random)
         self.sightings = Sightings(database, clock, random)
         self.agents = Agents(database, clock, random, settings, devices)
+        self.clients = ClientList(database)
+        self.sync_errors = SyncErrors(database, clock)
         self.daily = DailyTask(database, clock, settings)
         self.transactions = Transactions(database, self)
         self._revoked_hooks: list[Callable[[int], None]] = []

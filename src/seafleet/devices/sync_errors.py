@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy import delete, select
+
 from seafleet.db.engine import upsert
 from seafleet.db.tables import device_error
 from seafleet.text import storable
@@ -36,6 +38,19 @@ _REPORT: Final = _put.on_conflict_do_update(
 )
 
 
+_PAGE: Final = select(
+    device_error.c.account_email,
+    device_error.c.device_name,
+    device_error.c.device_ip,
+    device_error.c.client_version,
+    device_error.c.library_id,
+    device_error.c.library_name,
+    device_error.c.message,
+    device_error.c.count,
+    device_error.c.at,
+).order_by(device_error.c.at.desc(), device_error.c.id.desc())
+
+
 @dataclass(frozen=True, slots=True)
 class SyncError:
     """A failure to synchronise one library on one device. What is not known is empty."""
@@ -50,6 +65,21 @@ class SyncError:
     client_version: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SyncErrorEntry:
+    """A failure as it is kept; `at` is in Unix seconds."""
+
+    email: str
+    device_name: str
+    ip: str
+    client_version: str
+    library_id: str
+    library_name: str
+    message: str
+    count: int
+    at: int
+
+
 class SyncErrors:
     """Keeps failures."""
 
@@ -60,6 +90,16 @@ class SyncErrors:
     def report(self, error: SyncError) -> None:
         """Note a failure."""
         self._database.write(lambda tx: self.report_in(tx, error))
+
+    def page(self, offset: int, limit: int) -> tuple[list[SyncErrorEntry], bool]:
+        """Return failures, newest first, and whether more follow."""
+        with self._database.read() as connection:
+            rows = connection.execute(_PAGE.offset(offset).limit(limit + 1)).all()
+        return [SyncErrorEntry(*row) for row in rows[:limit]], len(rows) > limit
+
+    def clear(self) -> int:
+        """Forget all failures; return how many."""
+        return self._database.write(lambda tx: tx.execute(delete(device_error)).rowcount)
 
     def report_in(self, tx: Transaction, error: SyncError) -> None:
         """Note a failure in the caller's transaction."""

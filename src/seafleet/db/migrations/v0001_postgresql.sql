@@ -590,6 +590,8 @@ CREATE TABLE device_link (
 
 CREATE INDEX device_link_client ON device_link (platform, client_device_id);
 
+CREATE INDEX device_link_recent ON device_link (last_accessed);
+
 CREATE INDEX device_link_seen ON device_link (platform, last_accessed);
 
 CREATE INDEX ix_device_link_device_id ON device_link (device_id);

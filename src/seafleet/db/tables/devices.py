@@ -138,6 +138,7 @@ device_link = Table(
     UniqueConstraint("account_id", "platform", "client_device_id"),
     Index("device_link_client", "platform", "client_device_id"),
     Index("device_link_seen", "platform", "last_accessed"),
+    Index("device_link_recent", "last_accessed"),
 )
 
 # One library for one account, and the device whose API token obtained it. Sealed as `api_token.sealed` is.

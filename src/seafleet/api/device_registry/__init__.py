@@ -1,0 +1,1 @@
+"""The registry's own API for administrators, the pages and tests. Source: device registry §9."""

@@ -1,0 +1,1 @@
+"""Calls for administrators, one module per section of the manual."""

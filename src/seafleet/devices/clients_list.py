@@ -1,0 +1,139 @@
+"""Clients as Seafile lists them: one row for each link that has an API token, and what it synchronises.
+
+What is marked for wiping is left out, as are agents and clients that only hold sync tokens.
+
+Source: Seafile devices §4, §6.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import and_, bindparam, func, or_, select
+
+from seafleet.db.tables import account, api_token, device_link, library, sync_token
+from seafleet.devices.model import DESKTOP_PLATFORMS, PLATFORMS
+
+if TYPE_CHECKING:
+    from seafleet.db.engine import Database
+
+MOBILE_PLATFORMS: Final = PLATFORMS - DESKTOP_PLATFORMS
+CONNECTED_SECONDS: Final = 3600
+
+_link, _token = device_link.c, sync_token.c
+_ROWS: Final = (
+    select(
+        _link.id,
+        account.c.email,
+        _link.platform,
+        _link.client_device_id,
+        _link.device_name,
+        _link.client_version,
+        _link.platform_version,
+        _link.last_accessed,
+        _link.last_login_ip,
+    )
+    .join(api_token, api_token.c.device_link_id == _link.id)
+    .join(account, account.c.id == _link.account_id)
+    .where(_link.wiped_at.is_(None))
+)
+_OF_ACCOUNT: Final = _ROWS.where(_link.account_id == bindparam("account")).order_by(
+    _link.last_accessed.desc(), _link.platform, _link.client_device_id
+)
+_ALL: Final = _ROWS.order_by(
+    _link.last_accessed.desc(), account.c.email, _link.platform, _link.client_device_id
+)
+_SYNCED: Final = (
+    select(_link.id, library.c.id.label("library_id"), library.c.name, func.max(_token.synced_at).label("at"))
+    .select_from(device_link)
+    .join(
+        sync_token,
+        and_(
+            _token.account_id == _link.account_id,
+            or_(_token.device_link_id == _link.id, _token.peer_id == _link.client_device_id),
+        ),
+    )
+    .join(library, library.c.id == _token.library_id)
+    .where(_link.account_id == bindparam("account"), _token.synced_at.is_not(None))
+    .group_by(_link.id, library.c.id, library.c.name)
+    .order_by(func.max(_token.synced_at).desc(), library.c.id)
+)
+_COUNT: Final = (
+    select(func.count())
+    .select_from(device_link)
+    .join(api_token, api_token.c.device_link_id == _link.id)
+    .where(_link.wiped_at.is_(None))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedLibrary:
+    """A library that a client synchronised last at `synced_at` (Unix seconds)."""
+
+    library_id: str
+    name: str
+    synced_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client that logged in. `last_accessed` is in Unix seconds."""
+
+    link_id: int
+    email: str
+    platform: str
+    device_id: str
+    device_name: str
+    client_version: str
+    platform_version: str
+    last_accessed: int
+    last_login_ip: str
+    synced: tuple[SyncedLibrary, ...] = ()
+
+    @property
+    def is_desktop(self) -> bool:
+        """Tell whether a sync client runs there."""
+        return self.platform in DESKTOP_PLATFORMS
+
+
+class ClientList:
+    """Reads the lists."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_account(self, account_id: int) -> list[Client]:
+        """Return the clients of an account, desktops first, each kind by last use, newest first."""
+        parameters = {"account": account_id}
+        synced: dict[int, list[SyncedLibrary]] = defaultdict(list)
+        with self._database.read() as connection:
+            rows = connection.execute(_OF_ACCOUNT, parameters).all()
+            for row in connection.execute(_SYNCED, parameters):
+                synced[row.id].append(SyncedLibrary(row.library_id, row.name, row.at))
+        clients = [Client(*row, synced=tuple(synced[row.id])) for row in rows]
+        return sorted(clients, key=lambda client: not client.is_desktop)
+
+    def page(
+        self, platforms: Sequence[str], offset: int, limit: int, organization_id: int | None = None
+    ) -> tuple[list[Client], bool]:
+        """Return clients of these platforms (none: of all), newest use first, and whether more follow."""
+        statement: Any = _ALL.offset(offset).limit(limit + 1)
+        if platforms:
+            statement = statement.where(_link.platform.in_(platforms))
+        if organization_id is not None:
+            statement = statement.where(account.c.organization_id == organization_id)
+        with self._database.read() as connection:
+            rows = connection.execute(statement).all()
+        return [Client(*row) for row in rows[:limit]], len(rows) > limit
+
+    def counts(self, now: int) -> tuple[int, int]:
+        """Return how many clients there are, and how many were seen within the last hour."""
+        recent = _COUNT.where(_link.last_accessed >= now - CONNECTED_SECONDS)
+        with self._database.read() as connection:
+            return (
+                int(connection.execute(_COUNT).scalar_one()),
+                int(connection.execute(recent).scalar_one()),
+            )
