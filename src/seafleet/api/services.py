@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from seafleet.library.sub_libraries import SubLibraries
     from seafleet.library.trash import Trash
     from seafleet.library.trees import Trees
+    from seafleet.links.share_links import ShareLinks
     from seafleet.oauth.rates import Rates
     from seafleet.oauth.service import OAuth
     from seafleet.secrets import ServerSecret
@@ -73,6 +74,7 @@ class Services:
     names: Names
     locks: Locks
     stars: Stars
+    share_links: ShareLinks
     labels: Labels
     tokens: Tokens
     access_tokens: AccessTokens

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from seafleet.library.sub_libraries import SubLibraries
     from seafleet.library.trash import Trash
     from seafleet.library.trees import Trees
+    from seafleet.links.share_links import ShareLinks
     from seafleet.secrets import ServerSecret
     from seafleet.settings import Settings
     from seafleet.sharing.ownership import Ownership
@@ -269,6 +270,13 @@ class Wiring(DeviceWiring):
         from seafleet.labels.service import Labels
 
         return Labels(self.db, self.clock)
+
+    @cached_property
+    def share_links(self) -> ShareLinks:
+        """Links to files and folders."""
+        from seafleet.links.share_links import ShareLinks
+
+        return ShareLinks(self.db, self.clock, self.random)
 
     @cached_property
     def transfers(self) -> Transfers:

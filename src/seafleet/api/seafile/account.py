@@ -16,7 +16,13 @@ MAX_NAME_LENGTH: Final = 64
 _DEFAULT_AVATAR: Final = "/media/avatars/default.png"
 
 
-@route("GET", "/api2/account/info/", operation="check-account-info", action=Marker.OWN_ACCOUNT, auth=TOKEN)
+@route(
+    "GET",
+    "/api2/account/info/",
+    operation=("check-account-info", "rclone-about"),
+    action=Marker.OWN_ACCOUNT,
+    auth=TOKEN,
+)
 def account_info(request: ApiRequest) -> dict[str, Any]:
     """Tell the caller's usage, quota and names."""
     return _shape(request, _own_account(request))

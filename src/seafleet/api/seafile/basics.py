@@ -53,7 +53,14 @@ def auth_ping(_request: ApiRequest) -> str:
     return "pong"
 
 
-@route("GET", "/api2/server-info/", operation="server-info", action=Marker.ANYONE, auth=PUBLIC, throttle=None)
+@route(
+    "GET",
+    "/api2/server-info/",
+    operation=("server-info", "rclone-server-info"),
+    action=Marker.ANYONE,
+    auth=PUBLIC,
+    throttle=None,
+)
 def server_info(request: ApiRequest) -> Reply:
     """Tell version and features, by which clients decide what they may ask for."""
     settings = request.services.settings
@@ -73,7 +80,7 @@ def _features(operations: frozenset[str]) -> list[str]:
 _login_route = partial(
     route,
     "POST",
-    operation="quick-start-auth-token",
+    operation=("quick-start-auth-token", "rclone-auth"),
     action=Marker.ANYONE,
     auth=PUBLIC,
     throttle="anon",

@@ -1,0 +1,1 @@
+"""Links: a file or folder for whoever knows the address."""
