@@ -17,7 +17,14 @@ from sqlalchemy import bindparam, insert, or_, select, update
 
 from seafleet.db.engine import Transaction, upsert
 from seafleet.db.prepared import Prepared, insertion
-from seafleet.db.tables import activity, commit_index, library, sub_library, sub_library_pending
+from seafleet.db.tables import (
+    activity,
+    audit_event,
+    commit_index,
+    library,
+    sub_library,
+    sub_library_pending,
+)
 from seafleet.errors import LibraryNotFound, QuotaExceeded
 from seafleet.formats.commit import Commit, encode
 from seafleet.library.feed import announce
@@ -28,6 +35,7 @@ from seafleet.library.rows import head_columns, identity_columns, index_row, rea
 from seafleet.library.trees import StoredObject
 from seafleet.store.contract import Kind
 from seafleet.store.objects import ObjectStore
+from seafleet.text import storable
 
 __all__ = [
     "HEAD_CHANGED",
@@ -66,6 +74,11 @@ _INDEX: Final = Prepared(
     )
 )
 _ACTIVITY: Final = Prepared(insertion(insert(activity), activity, "id"))
+_AUDIT: Final = Prepared(insertion(insert(audit_event), audit_event, "id"))
+_AUDITED: Final = 20
+"""So many changes of one commit are named in the audit log; the commit tells the rest."""
+
+AUDIT_TAG: Final = "library:commit:created"
 _now = bindparam("now", type_=sub_library_pending.c.queued_at.type)
 _involved = or_(
     sub_library.c.origin_library_id == bindparam("library"), sub_library.c.library_id == bindparam("library")
@@ -212,6 +225,24 @@ def _record(tx: Transaction, move: HeadMove, now: int) -> None:
     ]
     if rows:
         tx.run(_ACTIVITY, rows)
+    tx.run(_AUDIT, [_audit_row(move.after, authored, now) for authored in move.authored])
+
+
+def _audit_row(head: Head, authored: Authored, now: int) -> dict[str, object]:
+    """Return what the audit log says of a commit: who changed what, from where, with which device."""
+    author, commit = authored.author, authored.commit
+    what = [f"{each.op_type} {each.path}" for effects in authored.effects for each in effects.activities]
+    detail = {"commit_id": commit.commit_id, "description": commit.description, "changes": what[:_AUDITED]}
+    return {
+        "at": now,
+        "tag": AUDIT_TAG,
+        "actor": storable(author.email, 255),
+        "ip": storable(author.ip, 128),
+        "device": storable(author.device_name or "", 255),
+        "library_id": head.library_id,
+        "path": "/",
+        "detail": _detail.encode(detail).decode(),
+    }
 
 
 def _activity_row(
