@@ -61,15 +61,22 @@ class Pair:
         """The folder on the second machine."""
         return self.folders[1]
 
-    def clone(self, machine: int, account: Account | None = None, password: str | None = None) -> Path:
+    def clone(
+        self,
+        machine: int,
+        account: Account | None = None,
+        *,
+        password: str | None = None,
+        token: str | None = None,
+    ) -> Path:
         """Begin to keep the library in step on a machine, and wait until its folder is as the server says."""
         who = account or self.owner
         client = self.machines[machine]
-        token = self.server.api_token(who)
+        token = token or self.server.api_token(who)
         name = f"library-{next(_numbers)}"
         folder = client.clone(self.library.library_id, name, who.email, token, password)
         self.folders.append(folder)
-        self.await_state(lambda: "synchronized" in client.status_of(self.library.name), "cloned")
+        self.await_state(lambda: "synchronized" in self.state(machine), "cloned")
         return folder
 
     def await_same(self, expected: dict[str, str] | None = None, seconds: float = 60) -> dict[str, str]:
@@ -86,8 +93,12 @@ class Pair:
         """Wait for something, and tell what the clients say if it does not come."""
         wait_until(condition, f"{what}: {self._states()}", seconds)
 
+    def state(self, machine: int) -> str:
+        """Return what a machine says about the library."""
+        return self.machines[machine].status_of(self.library.name)
+
     def _states(self) -> str:
-        return "; ".join(client.status_of(self.library.name) for client in self.machines)
+        return "; ".join(self.state(machine) for machine in range(len(self.machines)))
 
     def edit(self, edit: Edit[Any]) -> None:
         """Change the library as the web would."""
