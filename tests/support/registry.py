@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import pytest
 
 from seafleet.accounts.model import Account
 from seafleet.devices.enrolling import Credential
@@ -18,6 +19,7 @@ from seafleet.devices.origin import Origin
 from seafleet.devices.record import Device
 from seafleet.devices.reports import parse_inventory
 from tests.support.inprocess import InProcessServer
+from tests.support.world import FAST
 
 PASSWORD: Final = "a user's password"
 ORIGIN: Final = Origin("user", "admin@example.com", "native")
@@ -75,6 +77,7 @@ class RegistrySite:
     """The server and what tests put into its registry."""
 
     server: InProcessServer
+    patch: pytest.MonkeyPatch = field(default_factory=pytest.MonkeyPatch)
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,13 +85,17 @@ class RegistrySite:
 
     @classmethod
     def start(cls, data: Path, **settings: Any) -> RegistrySite:
-        """Start a server whose registry's clock may be moved."""
-        return cls(InProcessServer(data, device_registry_test_clock=True, **settings).start())
+        """Start a server with quick passwords, whose registry's clock may be moved."""
+        patch = pytest.MonkeyPatch()
+        patch.setattr("seafleet.accounts.service.Passwords", lambda: FAST)
+        values = {"device_registry_test_clock": True, "throttle_exempt": "127.0.0.0/8", **settings}
+        return cls(InProcessServer(data, **values).start(), patch)
 
     def stop(self) -> None:
         """Stop the server."""
         self.http.close()
         self.server.stop()
+        self.patch.undo()
 
     @property
     def registry(self) -> Any:
@@ -151,6 +158,11 @@ class RegistrySite:
         [found] = self.registry.listing.page(DeviceFilter(emails=(person.email,))).devices
         device: Device = found
         return device
+
+    def unlink(self, client: Client, *, wipe: bool = False) -> None:
+        """Cut somebody off from his device."""
+        tokens, account = self.server.services.tokens, client.person.account
+        assert tokens.unlink(account, client.platform, client.device_id, wipe=wipe)
 
     def laptop(self, tenant: Tenant, name: str = "user", **fields: str) -> tuple[Person, Device, Client]:
         """Make somebody who is logged in on a new laptop."""
