@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Fields = Mapping[str, Sequence[str]]
 
-_TOKEN_FIELDS: Final = (
+TOKEN_FIELDS: Final = (
     "grant_type",
     "client_id",
     "client_secret",
@@ -34,7 +34,7 @@ _TOKEN_FIELDS: Final = (
     "redirect_uri",
     "refresh_token",
 )
-_AUTHORIZATION_FIELDS: Final = (
+AUTHORIZATION_FIELDS: Final = (
     "response_type",
     "client_id",
     "redirect_uri",
@@ -60,7 +60,7 @@ class OAuth:
         `fields` come from the body or the query; id and secret may also be the name and password of the Basic
         scheme.
         """
-        sent = {name: fields[name] for name in _TOKEN_FIELDS if fields.get(name)}
+        sent = {name: fields[name] for name in TOKEN_FIELDS if fields.get(name)}
         repeated = next((name for name, values in sent.items() if len(values) > 1), None)
         if repeated is not None:
             return _error("invalid_request", f"{repeated} is sent more than once.")
@@ -85,10 +85,10 @@ class OAuth:
             raise NoRedirect("the application is not known here")
         if redirect_uri is None or not client.check_redirect_uri(redirect_uri):
             raise NoRedirect("the address for the answer is not registered for this application")
-        plain = {name: fields[name][0] for name in _AUTHORIZATION_FIELDS if fields.get(name)}
+        plain = {name: fields[name][0] for name in AUTHORIZATION_FIELDS if fields.get(name)}
         plain["response_type"] = plain.get("response_type", "").lower()
         asked = Authorization(client.record, redirect_uri, plain.get("state", ""), plain)
-        error = self._error_of(asked, repeated=any(len(fields.get(n, ())) > 1 for n in _AUTHORIZATION_FIELDS))
+        error = self._error_of(asked, repeated=any(len(fields.get(n, ())) > 1 for n in AUTHORIZATION_FIELDS))
         return asked if error is None else replace(asked, error_uri=_back(asked, error=error))
 
     def needs_consent(self, asked: Authorization, giver: Actor) -> bool:

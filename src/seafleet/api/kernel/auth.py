@@ -1,5 +1,7 @@
 """The token scheme: `Authorization: Token <40 hex>`, and what each way of getting it wrong is answered with.
 
+Where no token is sent, a browser's session may stand in, unless a route takes tokens only.
+
 Source: Web API conventions §2, Seafile devices §2.
 """
 
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from seafleet.api.kernel.errors import ApiError, detail
 from seafleet.api.kernel.routes import Auth
+from seafleet.api.kernel.sessions import check_script, session_actor
 from seafleet.errors import AccountDisabled, TokenNotFound
 
 if TYPE_CHECKING:
@@ -41,9 +44,20 @@ def token_of(authorization: str) -> str | None:
 def authenticate(request: ApiRequest) -> Actor | None:
     """Return who calls. Raises ApiError for a caller without credentials, unless the route lets those in."""
     token = token_of(request.headers.get("authorization"))
-    actor = None if token is None else _resolve(request, token)
+    if token is not None:
+        actor = _resolve(request, token)
+    else:
+        actor = None if request.route.auth is Auth.TOKEN else _of_browser(request)
     if actor is None and request.route.auth is not Auth.OPTIONAL:
         raise no_credentials()
+    return actor
+
+
+def _of_browser(request: ApiRequest) -> Actor | None:
+    """Return who is logged in in the browser. Raises ApiError (403) when another site may have asked."""
+    actor = session_actor(request)
+    if actor is not None:
+        check_script(request)
     return actor
 
 

@@ -1,0 +1,87 @@
+"""Logging in and out in a browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from seafleet.api.kernel import OPTIONAL, ApiRequest, Marker, Reply, route
+from seafleet.api.kernel.sessions import SESSION_COOKIE, session_token, set_cookie
+from seafleet.errors import AccountDisabled, BadCredentials
+from seafleet.web.forms import check_early_form, check_form, early_form_token, local_path
+from seafleet.web.pages import form_token, page, redirect
+from seafleet.web.surface import NAME
+
+if TYPE_CHECKING:
+    from seafleet.accounts.model import Account
+
+LOGIN: Final = "/accounts/login/"
+_WRONG: Final = "The name or the password is not right."
+_DISABLED: Final = "This account is switched off. Ask your administrator."
+
+
+def login_address(go_on: bytes) -> str:
+    """Return the address of the login page that leads on to a path, with its query, on this server."""
+    return f"{LOGIN}?next={quote(go_on, safe='')}"
+
+
+@route("GET", LOGIN, operation="web-login-page", action=Marker.ANYONE, auth=OPTIONAL, surface=NAME)
+def login_page(request: ApiRequest) -> Reply:
+    """Show the form, or who is logged in already."""
+    if request.actor is not None:
+        return page("signed_in.html", email=request.actor.email, token=form_token(request))
+    return _form(request)
+
+
+@route(
+    "POST",
+    LOGIN,
+    operation="web-login",
+    action=Marker.ANYONE,
+    auth=OPTIONAL,
+    surface=NAME,
+    throttle="anon",
+    pool="auth",
+)
+def login(request: ApiRequest) -> Reply:
+    """Log somebody in and lead him on to `next`."""
+    check_early_form(request)
+    name, password = request.form("username") or "", request.form("password") or ""
+    try:
+        account = request.services.accounts.authenticate(name, password, request.client_ip, "web")
+    except BadCredentials:
+        return _form(request, 403, _WRONG, name)
+    except AccountDisabled:
+        return _form(request, 403, _DISABLED, name)
+    _start_session(request, account)
+    return redirect(local_path(request.query("next"), LOGIN))
+
+
+@route(
+    "POST",
+    "/accounts/logout/",
+    operation="web-logout",
+    action=Marker.OWN_ACCOUNT,
+    auth=OPTIONAL,
+    surface=NAME,
+)
+def logout(request: ApiRequest) -> Reply:
+    """End the session and lead back to the form."""
+    if request.actor is not None:
+        check_form(request)
+        request.services.sessions.end(session_token(request), request.client_ip)
+    set_cookie(request, SESSION_COOKIE, "")
+    go_on = local_path(request.query("next"), "")
+    return redirect(login_address(go_on.encode()) if go_on else LOGIN)
+
+
+def _form(request: ApiRequest, status: int = 200, error: str = "", name: str = "") -> Reply:
+    return page("login.html", status, error=error, name=name, token=early_form_token(request))
+
+
+def _start_session(request: ApiRequest, account: Account) -> None:
+    """Give the browser a new session; one that it had before ends."""
+    sessions = request.services.sessions
+    sessions.end(session_token(request), request.client_ip)
+    token = sessions.start(account, request.client_ip, request.headers.get("user-agent"))
+    set_cookie(request, SESSION_COOKIE, token)
