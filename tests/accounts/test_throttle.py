@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from seafleet.accounts.throttle import Counters, MemoryCounters, TableCounters, Throttle
 from seafleet.clock import FixedClock
 from seafleet.db import tables
-from seafleet.db.engine import Database
+from seafleet.db.engine import Database, WouldBlock
 from seafleet.errors import Throttled
 
 
@@ -157,6 +159,24 @@ def test_many_hits_of_one_worker_cost_few_writes(clock: FixedClock, database: Da
             tables.throttle_window.select().where(tables.throttle_window.c.key == "user:7")
         ).one()
     assert hits.hits == 450
+
+
+def test_hits_that_cannot_be_written_now_are_written_later(clock: FixedClock, database: Database) -> None:
+    throttle = Throttle(clock, TableCounters(database), limits={"user": 60})
+    assert _hits(throttle, "user", "loop", 2) == 2
+
+    async def on_the_loop() -> None:
+        with pytest.raises(WouldBlock):
+            throttle.hit("user", "loop")
+
+    asyncio.run(on_the_loop())
+    clock.advance(2)
+    throttle.hit("user", "loop")
+    with database.read() as connection:
+        hits = connection.execute(
+            tables.throttle_window.select().where(tables.throttle_window.c.key == "user:loop")
+        ).one()
+    assert hits.hits == 2
 
 
 def test_long_and_odd_keys_are_counted_too(clock: FixedClock, counters: Counters) -> None:

@@ -24,6 +24,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sqlalchemy import bindparam, delete, select
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 WINDOW_SECONDS: Final = 60
 DEFAULT_LIMITS: Final[Mapping[str, int]] = {"ping": 3000, "anon": 60, "user": 3000}
 MAX_KEYS: Final = 50_000
+MAX_ADDRESSES: Final = 1024
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -76,6 +78,7 @@ class Throttle:
         self._counters = counters or MemoryCounters()
         self._limits = {**DEFAULT_LIMITS, **(limits or {})}
         self._exempt: tuple[Network, ...] = tuple(ipaddress.ip_network(text, strict=False) for text in exempt)
+        self._is_exempt = lru_cache(MAX_ADDRESSES)(self._look_up)
 
     def hit(self, scope: str, key: str | int, address: str = "") -> None:
         """Count one request. Raises Throttled with the whole seconds to wait.
@@ -93,7 +96,7 @@ class Throttle:
         """Forget what no longer counts; to be called every few minutes."""
         self._counters.purge(self._clock.now().timestamp())
 
-    def _is_exempt(self, address: str) -> bool:
+    def _look_up(self, address: str) -> bool:
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:  # a list of forwarders, or an account's id
@@ -179,7 +182,11 @@ class TableCounters:
             unsent, of_window = (share.unsent, share.window) if share else (0, window)
             if share:
                 share.unsent = 0
-        before, present = self._exchange(stored, window, unsent, of_window)
+        try:
+            before, present = self._exchange(stored, window, unsent, of_window)
+        except BaseException:
+            self._take_back(stored, of_window, unsent)
+            raise
         with self._lock:
             share = self._shares.get(stored)
             if share is None or share.window != window:
@@ -191,6 +198,13 @@ class TableCounters:
         """Delete windows that no longer count."""
         oldest = int(now) - 2 * WINDOW_SECONDS
         self._database.write(lambda tx: tx.execute(_PURGE, {"oldest": oldest}).rowcount)
+
+    def _take_back(self, key: str, window: int, hits: int) -> None:
+        """Keep hits that could not be sent for the next time."""
+        with self._lock:
+            share = self._shares.get(key)
+            if share is not None and share.window == window:
+                share.unsent += hits
 
     def _new_share(self, key: str, window: int) -> _Share:
         if len(self._shares) >= self._max_keys:

@@ -30,11 +30,15 @@ from seafleet.db.postgresql import PostgresqlBackend
 from seafleet.db.sqlite import SqliteBackend
 from seafleet.db.transaction import State, Transaction, Work
 
-__all__ = ["Database", "Transaction", "Work", "upsert"]
+__all__ = ["Database", "Transaction", "Work", "WouldBlock", "upsert"]
 
 T = TypeVar("T")
 
 Dialect = Literal["sqlite", "postgresql"]
+
+
+class WouldBlock(RuntimeError):
+    """Somebody was about to wait for the disk on the event loop; nothing has been done."""
 
 
 class Backend(Protocol):
@@ -84,12 +88,12 @@ class Database:
         """Run `work` in a transaction and return its result after the commit is on disk.
 
         Errors of the work undo it and fly on. Raises StorageFailure when the commit failed: then nothing is
-        reported as done, though after a power cut or a lost connection it may turn out to be.
+        reported as done, though after a power cut or a lost connection it may turn out to be. Raises
+        WouldBlock on the event loop.
         """
         self._check_write()
-        assert not _in_event_loop(), (
-            "write blocks: from the event loop, await asyncio.wrap_future(submit(work))"
-        )
+        if _in_event_loop():
+            raise WouldBlock("from the event loop, await asyncio.wrap_future(submit(work))")
         return self._backend.write(work)
 
     def submit(self, work: Work[T]) -> Future[T]:

@@ -64,6 +64,7 @@ class Straw:
         self.settings = SimpleNamespace(public_url="", response_shapes="auto")
         self.tokens = StrawTokens()
         self.throttle = StrawThrottle()
+        self.db = SimpleNamespace(dialect="sqlite")
         self.api = Threads("api", 2)
         self.io = Threads("io", 1)
         self.auth = Threads("auth", 1)

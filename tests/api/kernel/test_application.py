@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -23,6 +24,7 @@ from seafleet.api.kernel import (
 from seafleet.api.kernel.application import Application
 from seafleet.api.kernel.routes import routes_of
 from seafleet.api.services import Services
+from seafleet.db.engine import WouldBlock
 from seafleet.errors import AccountDisabled, DeviceBlocked, DeviceWiped, LibraryNotFound, QuotaExceeded
 from tests.api.kernel.conftest import STAFF_TOKEN, Straw
 from tests.api.kernel.conftest import TOKEN as ANNS
@@ -411,3 +413,34 @@ def test_a_surface_words_bodies_that_are_too_large_and_mistakes(straw: Straw) ->
         assert (answer.status, answer.json()["own"]) == (413, 413)
     scope = {"method": "POST", "raw_path": b"/own/", "path": "/own/"}
     assert json.loads(application.internal_error(scope).body) == {"own": 500, "path": "/own/"}
+
+
+# -- where handlers run -----------------------------------------------------------------------------------
+
+
+@route("GET", "/quick/", operation="quick", action=Marker.OWN_ACCOUNT, auth=TOKEN, pool="loop")
+def quick(_request: ApiRequest) -> str:
+    return threading.current_thread().name
+
+
+def test_a_quick_handler_runs_on_the_event_loop_where_reads_do_not_wait(serve: Serve) -> None:
+    assert serve(quick).get("/quick/", token=ANNS).json() == threading.current_thread().name
+
+
+def test_a_quick_handler_runs_in_a_thread_where_reads_go_over_a_network(serve: Serve, straw: Straw) -> None:
+    straw.db.dialect = "postgresql"
+    assert serve(quick).get("/quick/", token=ANNS).json() == "api-0"
+
+
+def test_a_quick_handler_that_would_wait_for_the_disk_starts_again_in_a_thread(
+    serve: Serve, straw: Straw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def touch(_session: object, *_seen: str) -> None:
+        if threading.current_thread() is threading.main_thread():
+            raise WouldBlock
+        touched.append(1)
+
+    touched: list[int] = []
+    monkeypatch.setattr(straw.tokens, "touch", touch)
+    assert serve(quick).get("/quick/", token=ANNS).json() == "api-0"
+    assert (touched, straw.throttle.hits) == ([1], [("user", 7)])

@@ -54,7 +54,7 @@ class Marker(StrEnum):
 
 TOKEN, SESSION, OPTIONAL, PUBLIC = Auth.TOKEN, Auth.SESSION, Auth.OPTIONAL, Auth.PUBLIC
 
-Pool = Literal["api", "auth"]
+Pool = Literal["api", "auth", "loop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,11 @@ def route(
     """Declare a handler: `def handler(request: ApiRequest) -> Reply | (status, body) | JSON-able value`.
 
     It runs in a thread of `pool` ("auth" for what hashes passwords), in one hop with authentication,
-    throttling, parsing and encoding. `operation` names what it answers, as the catalogs do; `throttle` a
-    scope of the settings, None for no limit. `allow_suspended` lets tokens in whose device is blocked. May be
-    stacked: to serve several paths, or to name several operations of one path; the topmost one counts then.
+    throttling, parsing and encoding. "loop" is for what reads a row or two by their keys, if anything, and
+    writes nothing: it is answered on the event loop where reading does not wait. `operation` names what it
+    answers, as the catalogs do; `throttle` a scope of the settings, None for no limit. `allow_suspended` lets
+    tokens in whose device is blocked. May be stacked: to serve several paths, or to name several operations
+    of one path; the topmost one counts then.
     """
     names = (operation,) if isinstance(operation, str) else operation
 

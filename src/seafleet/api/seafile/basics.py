@@ -41,13 +41,21 @@ _is_token = re.compile(r"[0-9a-f]{40}").fullmatch
     action=Marker.ANYONE,
     auth=PUBLIC,
     throttle="ping",
+    pool="loop",
 )
 def ping(_request: ApiRequest) -> str:
     """Tell that the server is there."""
     return "pong"
 
 
-@route("GET", "/api2/auth/ping/", operation="quick-start-auth-ping", action=Marker.OWN_ACCOUNT, auth=TOKEN)
+@route(
+    "GET",
+    "/api2/auth/ping/",
+    operation="quick-start-auth-ping",
+    action=Marker.OWN_ACCOUNT,
+    auth=TOKEN,
+    pool="loop",
+)
 def auth_ping(_request: ApiRequest) -> str:
     """Tell that the server is there and the token good."""
     return "pong"
@@ -60,6 +68,7 @@ def auth_ping(_request: ApiRequest) -> str:
     action=Marker.ANYONE,
     auth=PUBLIC,
     throttle=None,
+    pool="loop",
 )
 def server_info(request: ApiRequest) -> Reply:
     """Tell version and features, by which clients decide what they may ask for."""
