@@ -13,6 +13,7 @@ from seafleet.actor import SYSTEM, Actor, LinkScope
 from seafleet.db import tables
 from seafleet.db.engine import Database
 from seafleet.decision import Decision
+from seafleet.devices.model import AdminState
 from seafleet.errors import AccessDenied, LibraryNotFound
 from seafleet.ids import LibraryId
 from seafleet.sharing import queries
@@ -217,7 +218,7 @@ def test_whoever_is_logged_in_has_an_account(world: World) -> None:
 
 
 @pytest.mark.parametrize("state", ["LOST", "STOLEN", "DISABLED"])
-def test_a_blocked_device_is_refused_before_anything_else(world: World, state: str) -> None:
+def test_a_blocked_device_is_refused_before_anything_else(world: World, state: AdminState) -> None:
     account = world.account(is_staff=True)
     library_id = world.library(account)
     _, actor = world.on_device(account)

@@ -10,6 +10,7 @@ import pytest
 
 from seafleet.devices.model import (
     SENTENCES,
+    AdminState,
     DevicePolicy,
     DeviceState,
     Verdict,
@@ -99,7 +100,7 @@ def test_an_exemption_beats_posture_and_nothing_else() -> None:
         ("DISABLED", {"STOLEN"}, False),
     ],
 )
-def test_the_policy_says_which_states_wipe(state: str, wipe_on_status: set[str], wipe: bool) -> None:
+def test_the_policy_says_which_states_wipe(state: AdminState, wipe_on_status: set[str], wipe: bool) -> None:
     policy = DevicePolicy(wipe_on_status=frozenset(wipe_on_status))
     assert verdict(replace(FINE, admin_state=state), policy, NOW).wipe == wipe
 

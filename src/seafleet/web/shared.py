@@ -20,10 +20,9 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from seafleet import paths
 from seafleet.access import Action
 from seafleet.api.kernel import PUBLIC, ApiRequest, Marker, Reply, ReplyError, Surface, route
-from seafleet.api.seafile.shapes.entries import folders_first
-from seafleet.api.seafile.shapes.sizes import formatted
-from seafleet.api.seafile.shapes.times import ago
+from seafleet.display import ago, size_text
 from seafleet.errors import FileTooLarge, SeafleetError
+from seafleet.library.ordering import folders_first
 from seafleet.links.share_links import bearer_of
 from seafleet.secrets import equal
 
@@ -84,7 +83,7 @@ def shared_file(request: ApiRequest) -> Reply:
     return page(
         title=entry.name,
         owner=request.services.names.one(link.email).name,
-        size=formatted(entry.size or 0),
+        size=size_text(entry.size or 0),
         download=_here(request, "?dl=1") if link.may_download else "",
         download_text="Download",
         message="" if link.may_download else "This file may be looked at, but not be downloaded.",
@@ -284,7 +283,7 @@ def _row(request: ApiRequest, link: ShareLink, below: str, entry: Dirent) -> dic
     return {
         "name": entry.name,
         "url": url,
-        "size": formatted(entry.size or 0),
+        "size": size_text(entry.size or 0),
         "changed": _ago(request, entry),
     }
 

@@ -9,8 +9,8 @@ import pytest
 
 from seafleet.accounts.names import PersonName
 from seafleet.api.seafile.shapes.libraries import listed, listed_v21, people_in
-from seafleet.api.seafile.shapes.sizes import formatted
 from seafleet.api.seafile.shapes.times import relative_html
+from seafleet.display import size_text
 from seafleet.sharing.reachable import ReachableLibrary, Way
 from tests.support.catalog import faults, operation
 
@@ -103,4 +103,4 @@ def test_relative_times_read_as_in_the_manual() -> None:
     ("size", "text"), [(0, "0 bytes"), (1, "1 byte"), (1449, "1.4 KB"), (708833229, "676.0 MB")]
 )
 def test_sizes_read_as_in_the_manual(size: int, text: str) -> None:
-    assert formatted(size) == text.replace(" ", "\u00a0")
+    assert size_text(size) == text.replace(" ", "\u00a0")

@@ -13,8 +13,9 @@ from seafleet import paths
 from seafleet.access import Action
 from seafleet.api.kernel import JSON_UTF8, ApiError, ApiRequest, Reply
 from seafleet.api.seafile.places import folder_here, permission_word, require, with_slashes
-from seafleet.api.seafile.shapes.entries import EntryShaper, folders_first
+from seafleet.api.seafile.shapes.entries import EntryShaper
 from seafleet.errors import LibraryNotFound
+from seafleet.library.ordering import folders_first
 
 if TYPE_CHECKING:
     from seafleet.formats.fs import Dirent

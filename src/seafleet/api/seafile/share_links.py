@@ -13,10 +13,10 @@ from seafleet import paths
 from seafleet.access import Action
 from seafleet.api.kernel import JSON_UTF8, PUBLIC, ApiError, ApiRequest, Marker, Reply, detail, route
 from seafleet.api.seafile.places import entry_here, require, with_slashes
-from seafleet.api.seafile.shapes.entries import folders_first
 from seafleet.api.seafile.shapes.times import iso
 from seafleet.errors import AccessDenied, FolderNotFound, InvalidId, LibraryNotFound, TokenNotFound
 from seafleet.ids import LibraryId
+from seafleet.library.ordering import folders_first
 from seafleet.links.share_links import bearer_of
 
 if TYPE_CHECKING:

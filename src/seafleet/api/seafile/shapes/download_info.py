@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from seafleet.api.seafile.shapes.sizes import formatted
 from seafleet.api.seafile.shapes.times import iso, relative_html
+from seafleet.display import size_text
 from seafleet.formats.commit import Encryption
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def download_info(request: ApiRequest, head: Head, token: str = "") -> dict[str,
         "repo_name": head.name,
         "repo_desc": head.description,
         "repo_size": head.size_bytes,
-        "repo_size_formatted": formatted(head.size_bytes),
+        "repo_size_formatted": size_text(head.size_bytes),
         "repo_version": head.version,
         "mtime": int(moment.timestamp()),
         "mtime_relative": relative_html(moment, services.clock.now(), zone),

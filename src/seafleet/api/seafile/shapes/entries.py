@@ -5,7 +5,7 @@ Source: Web API manual, "List Directory Entries"; directories page, "List".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,13 +74,3 @@ class EntryShaper:
 
 
 _UNLOCKED: Json = {"is_locked": False}
-
-
-def folders_first(entries: Iterable[Dirent]) -> list[Dirent]:
-    """Return folders, then files, each by lower-cased name."""
-    ordered = sorted(entries, key=_by_name)
-    return [entry for entry in ordered if entry.is_dir] + [entry for entry in ordered if entry.is_file]
-
-
-def _by_name(entry: Dirent) -> tuple[str, str]:
-    return entry.name.lower(), entry.name

@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
-from seafleet.api.seafile.shapes.sizes import formatted
 from seafleet.api.seafile.shapes.times import iso, relative_html
+from seafleet.display import size_text
 from seafleet.library.model import LibraryStatus
 from seafleet.sharing.reachable import Way
 
@@ -45,7 +45,7 @@ def listed(each: ReachableLibrary, people: People, now: datetime, zone: tzinfo) 
         "mtime": each.updated_at,
         "mtime_relative": relative_html(each.updated_at, now, zone),
         "size": each.size_bytes,
-        "size_formatted": formatted(each.size_bytes),
+        "size_formatted": size_text(each.size_bytes),
         "encrypted": each.encrypted,
         "permission": each.access,
         "root": "",
@@ -185,7 +185,7 @@ def created_public(head: Head, owner: PersonName, now: datetime, zone: tzinfo) -
         "name": head.name,
         "desc": head.description,
         "size": head.size_bytes,
-        "size_formatted": formatted(head.size_bytes),
+        "size_formatted": size_text(head.size_bytes),
         "mtime": int(head.updated_at.timestamp()),
         "mtime_relative": relative_html(head.updated_at, now, zone),
         "encrypted": head.encrypted,

@@ -5,12 +5,8 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 from email.utils import format_datetime
 from functools import lru_cache
-from typing import Final
 
-_MINUTE: Final = 60
-_HOUR: Final = 3600
-_DAY: Final = 86_400
-_DAYS_SHOWN: Final = 14
+from seafleet.display import ago
 
 
 def iso(moment: datetime | int, zone: tzinfo) -> str:
@@ -34,26 +30,6 @@ def _absolute_html(seconds: int, zone: tzinfo) -> tuple[str, datetime]:
     title = f"{day} {rest.removeprefix('0')}"
     plain = local.replace(tzinfo=None).isoformat(timespec="seconds")
     return f'<time datetime="{plain}" is="relative-time" title="{title}" >', local
-
-
-def ago(moment: datetime, now: datetime) -> str:
-    """Return how long ago something was, in words; the date when it is more than two weeks."""
-    seconds = int((now - moment).total_seconds())
-    if seconds <= 0:
-        return "Just now"
-    if seconds < _MINUTE:
-        return _count(seconds, "second")
-    if seconds < _HOUR:
-        return _count(seconds // _MINUTE, "minute")
-    if seconds < _DAY:
-        return _count(seconds // _HOUR, "hour")
-    if seconds < _DAYS_SHOWN * _DAY:
-        return _count(seconds // _DAY, "day")
-    return moment.strftime("%Y-%m-%d")
-
-
-def _count(number: int, unit: str) -> str:
-    return f"{number} {unit}{'' if number == 1 else 's'} ago"
 
 
 def _local(moment: datetime | int, zone: tzinfo) -> datetime:
