@@ -9,6 +9,7 @@ from seafleet.accounts import rows
 from seafleet.accounts.login import Login, LoginLimits
 from seafleet.accounts.model import UNLIMITED, Account, Roles, normal_email
 from seafleet.accounts.passwords import Passwords
+from seafleet.accounts.recent import RecentLogins
 from seafleet.actor import SYSTEM, Actor
 from seafleet.db.tables import account_option
 from seafleet.errors import AccountNotFound, AlreadyExists, InvalidArgument
@@ -69,6 +70,8 @@ class Accounts:
         self._revoked_hooks: list[Callable[[int], None]] = []
         self._login = Login(database, clock, audit, self._passwords, login_limits or LoginLimits())
         self.roles = roles or Roles()
+        self.recent = RecentLogins(self, clock)
+        self.on_revoked(self.recent.forget)
 
     # -- wiring ----------------------------------------------------------------------------------------------
 
