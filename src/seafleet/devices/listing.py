@@ -77,7 +77,8 @@ class DeviceFilter:
     `kind` is `managed` or `sighting`. `statuses` are MobileFirst's words (upper case) or MetaAccess' (lower
     case). `text` is a part of the display name or of a user's address, without case; with `wide` also of the
     model, or a whole hardware id, identifier, uid or MAC address. `severities`: `critical`, `warning`,
-    `no_issues`. Records that were removed come only with `removed_since`, and then they alone.
+    `no_issues`. `agent_reports` are spans of time (from, before) in which the last report of an agent lies.
+    Records that were removed come only with `removed_since`, and then they alone.
     """
 
     organization_id: int | None = None
@@ -91,8 +92,7 @@ class DeviceFilter:
     machine_types: tuple[str, ...] = ()
     severities: tuple[str, ...] = ()
     agent_types: tuple[str, ...] = ()
-    agent_reported_since: datetime | None = None
-    agent_reported_before: datetime | None = None
+    agent_reports: tuple[tuple[datetime | None, datetime | None], ...] = ()
     updated_since: datetime | None = None
     removed_since: datetime | None = None
 
@@ -275,14 +275,10 @@ def _simple(wanted: DeviceFilter) -> Iterator[Condition]:
     ):
         if values:
             yield column.in_(values)
-    for column, since in (
-        (_of.agent_reported_at, wanted.agent_reported_since),
-        (_of.updated_at, wanted.updated_since),
-    ):
-        if since is not None:
-            yield column >= int(since.timestamp())
-    if wanted.agent_reported_before is not None:
-        yield _of.agent_reported_at < int(wanted.agent_reported_before.timestamp())
+    if wanted.updated_since is not None:
+        yield _of.updated_at >= int(wanted.updated_since.timestamp())
+    if wanted.agent_reports:
+        yield or_(*(_reported(since, before) for since, before in wanted.agent_reports))
     if wanted.severities:
         yield or_(*(_severity(word) for word in wanted.severities))
 
@@ -302,6 +298,15 @@ def _severity(word: str) -> Condition:
     if word == "warning":
         return and_(has_issues, _of.posture != "non_compliant")
     return not_(has_issues) if word == "no_issues" else false()
+
+
+def _reported(since: datetime | None, before: datetime | None) -> Condition:
+    parts: list[Condition] = [_of.agent_reported_at.is_not(None)]
+    if since is not None:
+        parts.append(_of.agent_reported_at >= int(since.timestamp()))
+    if before is not None:
+        parts.append(_of.agent_reported_at < int(before.timestamp()))
+    return and_(*parts)
 
 
 def _used_by(condition: Condition) -> Select[Any]:
