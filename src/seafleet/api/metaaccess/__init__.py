@@ -1,0 +1,4 @@
+"""OPSWAT MetaAccess' device API over the device registry.
+
+Source: MetaAccess devices.
+"""
