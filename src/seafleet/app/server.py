@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seafleet import logs
 from seafleet.api.kernel.application import Application
 from seafleet.api.kernel.books import AccessLog, Several
+from seafleet.api.kernel.replies import encode_reply, text_reply
 from seafleet.api.registry import all_routes, all_surfaces
 from seafleet.api.sync.notifications import Notifications
 from seafleet.app.background import background_of
@@ -30,6 +31,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _PASSWORD_BYTES: Final = 12
+_SHUTTING_DOWN: Final = encode_reply(text_reply("The server is shutting down.\n", 503))
 
 _log = logs.logger("app")
 
@@ -86,13 +88,12 @@ class Server:
 
         try:
             await self._application(scope, receive, watched)
+        except asyncio.CancelledError:  # the time that requests get to finish is over
+            _log.warning("request cut off by shutdown", **_what(scope))
+            if not started:
+                await _send(send, _SHUTTING_DOWN)
         except Exception:
-            _log.exception(
-                "request failed",
-                request=scope.get("request_id"),
-                method=scope["method"],
-                operation=scope.get("operation"),
-            )
+            _log.exception("request failed", **_what(scope))
             if not started:
                 await _send(send, self._application.internal_error(scope))
 
@@ -108,6 +109,15 @@ class Server:
         """Stop background work and close the services."""
         self._periodic.stop()
         close_services(self.services)
+
+
+def _what(scope: Scope) -> dict[str, Any]:
+    """Return how log lines name a request."""
+    return {
+        "request": scope.get("request_id"),
+        "method": scope["method"],
+        "operation": scope.get("operation"),
+    }
 
 
 async def _send(send: Send, answer: Encoded) -> None:
