@@ -60,7 +60,7 @@ class RunningServer:
     def start(self) -> Self:
         """Start the process and wait for its first answer. Keeps the port of an earlier start."""
         self.port = self.port or free_port()
-        self.data.mkdir(parents=True, exist_ok=True)
+        self.data.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "seafleet", "serve"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
