@@ -22,7 +22,7 @@ from seafleet.db.tables import (
     device_mac,
     setting,
 )
-from seafleet.devices import commands, events
+from seafleet.devices import commands, events, transactions
 from seafleet.devices.change import Change
 from seafleet.devices.origin import DAILY_TASK
 from seafleet.devices.posture_runs import evaluate_all
@@ -70,6 +70,7 @@ class DailyResult:
     tombstones_dropped: int
     commands_expired: int
     events_dropped: int
+    transactions_dropped: int
     postures_changed: int
 
 
@@ -105,6 +106,7 @@ class DailyTask:
             tombstones_dropped=self._each(_TOMBSTONES, forgotten, _drop),
             commands_expired=self._database.write(lambda tx: commands.expire(tx, now)),
             events_dropped=self._database.write(lambda tx: events.purge(tx, now)),
+            transactions_dropped=self._database.write(lambda tx: transactions.purge(tx, now)),
             postures_changed=evaluate_all(self._database, self._settings, now),
         )
 

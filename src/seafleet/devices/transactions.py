@@ -15,14 +15,14 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select
 
 from seafleet.db.tables import mfp_transaction
 from seafleet.devices.errors import TransactionNotFound
 from seafleet.devices.listing import Position
 
 if TYPE_CHECKING:
-    from seafleet.db.engine import Database
+    from seafleet.db.engine import Database, Transaction
     from seafleet.devices.actions import Action
     from seafleet.devices.change import Change
     from seafleet.devices.origin import Origin
@@ -31,12 +31,15 @@ if TYPE_CHECKING:
 
 TransactionType = Literal["CHANGE_DEVICE_STATUS", "CHANGE_DEVICE_APPLICATION_STATUS", "REMOVE_DEVICE"]
 
+KEPT_SECONDS: Final = 400 * 86_400
+PENDING: Final = "PENDING"
 SUCCESS: Final = "SUCCESS"
 FAILURE: Final = "FAILURE"
 
 _of = mfp_transaction.c
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _INSERT: Final = insert(mfp_transaction)
+_PURGE: Final = delete(mfp_transaction).where(_of.created_at_ms < bindparam("before"))
 _ONE: Final = select(mfp_transaction).where(
     _of.organization_id == bindparam("organization"), _of.id == bindparam("number")
 )
@@ -76,6 +79,10 @@ class TransactionRecord:
     errors: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
+
+    def as_accepted(self) -> TransactionRecord:
+        """Return it as it was when it was taken on."""
+        return replace(self, status=PENDING, updated_at=self.created_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +192,11 @@ class Transactions:
         condition = and_(_condition(organization_id, errors_only=errors_only), earlier)
         with self._database.read() as connection:
             return int(connection.execute(_counting(condition)).scalar_one())
+
+
+def purge(tx: Transaction, now: int) -> int:
+    """Remove records of more than 400 days ago, as the log does with its entries; return how many."""
+    return tx.execute(_PURGE, {"before": (now - KEPT_SECONDS) * 1000}).rowcount
 
 
 def _condition(organization_id: int, *, errors_only: bool) -> ColumnElement[bool]:

@@ -182,7 +182,7 @@ def quoted(text: str) -> str:
     return f'"{_unfit.sub(chr(0xFFFD), text).translate(_IN_ATTRIBUTE)}"'
 
 
-def element(name: str, *content: str, **attributes: str) -> str:
+def element(name: str, /, *content: str, **attributes: str) -> str:
     """Return an element around content that is XML already; attributes are plain text."""
     head = name + "".join(f" {key}={quoted(value)}" for key, value in attributes.items())
     return f"<{head}>{''.join(content)}</{name}>" if content else f"<{head}/>"
