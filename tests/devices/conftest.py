@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seafleet.db.engine import Database
+from tests.devices.site import RegistrySite
 from tests.support.world import World
 
 if TYPE_CHECKING:
@@ -25,3 +26,9 @@ def database(module_database_url: str) -> Iterator[Database]:
 def world(database: Database) -> World:
     """Fresh services with a clock of their own."""
     return World(database)
+
+
+@pytest.fixture
+def site(database: Database) -> RegistrySite:
+    """A registry with default settings and an organization of its own."""
+    return RegistrySite(database)

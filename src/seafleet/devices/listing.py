@@ -297,7 +297,9 @@ def _severity(word: str) -> Condition:
     has_issues = _of.posture_issues != "[]"
     if word == "warning":
         return and_(has_issues, _of.posture != "non_compliant")
-    return not_(has_issues) if word == "no_issues" else false()
+    if word == "no_issues":
+        return and_(not_(has_issues), _of.posture != "non_compliant")
+    return false()
 
 
 def _reported(since: datetime | None, before: datetime | None) -> Condition:
