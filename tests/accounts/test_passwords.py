@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from typing import Literal
 
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
-from seafleet.accounts.passwords import MAX_PASSWORD_BYTES, Passwords
+from seafleet.accounts.passwords import MAX_PASSWORD_BYTES, Passwords, make_up_password
 from tests.support.world import FAST
 
 SALT = bytes.fromhex("db9145c306c7cc26")
@@ -100,3 +101,11 @@ def test_a_wrong_password_costs_one_slow_verification_whatever_is_stored(stored:
 def test_what_is_verified_for_unknown_names_costs_as_much_as_a_real_hash() -> None:
     decoy, real = extract_parameters(FAST._decoy), extract_parameters(FORMS["argon2"])
     assert decoy == real
+
+
+def test_made_up_passwords_can_be_typed_and_are_not_taken_for_options() -> None:
+    made = {make_up_password(random.Random(seed)) for seed in range(500)}
+    assert len(made) == 500
+    assert all(len(password) == 20 and password.isascii() and password.isalnum() for password in made)
+    assert not set("lo01IO") & set("".join(made))
+    assert len(set("".join(made))) == 56

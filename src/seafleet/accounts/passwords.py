@@ -24,6 +24,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
 
+from seafleet.ids import RandomSource
 from seafleet.secrets import equal
 
 _LEGACY_SALT: Final = bytes.fromhex("db9145c306c7cc26")
@@ -33,6 +34,22 @@ _is_hex = re.compile(r"[0-9a-f]+").fullmatch
 
 MAX_PASSWORD_BYTES: Final = 4096
 """Longer ones are refused unread: hashing them would cost more than they protect."""
+
+_EASY_LETTERS: Final = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+_MADE_UP_LENGTH: Final = 20
+
+
+def make_up_password(random: RandomSource) -> str:
+    """Return a new password of about 115 bits that survives being read aloud, copied and put into a shell.
+
+    Letters and digits only, without those that look alike: a leading dash would be taken for an option.
+    """
+    fair = 256 - 256 % len(_EASY_LETTERS)
+    letters: list[str] = []
+    while len(letters) < _MADE_UP_LENGTH:
+        drawn = (byte for byte in random.randbytes(_MADE_UP_LENGTH) if byte < fair)
+        letters += (_EASY_LETTERS[byte % len(_EASY_LETTERS)] for byte in drawn)
+    return "".join(letters[:_MADE_UP_LENGTH])
 
 
 class Passwords:

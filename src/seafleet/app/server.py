@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from seafleet import logs
+from seafleet.accounts.passwords import make_up_password
 from seafleet.api.kernel.application import Application
 from seafleet.api.kernel.books import AccessLog, Several
 from seafleet.api.kernel.replies import encode_reply, text_reply
@@ -30,7 +30,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_PASSWORD_BYTES: Final = 12
 _SHUTTING_DOWN: Final = encode_reply(text_reply("The server is shutting down.\n", 503))
 
 _log = logs.logger("app")
@@ -50,7 +49,7 @@ def first_start(services: Services) -> FirstStart | None:
     if services.accounts.count() > 0:
         return None
     given = settings.admin_password.get_secret_value()
-    password = given or secrets.token_urlsafe(_PASSWORD_BYTES)
+    password = given or make_up_password(services.random)
     try:
         account = services.accounts.create(settings.admin_email, password, is_staff=True)
     except AlreadyExists:  # another process started at the same moment

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Annotated
 
 import typer
 
 from seafleet.cli.console import DataOption, StdinOption, open_services, read_password, say, tell
-
-_PASSWORD_BYTES = 12
 
 
 def add(
@@ -26,9 +23,11 @@ def add(
     data: DataOption = None,
 ) -> None:
     """Make an account and print its address; with --generate its password as well."""
+    from seafleet.accounts.passwords import make_up_password
+
     with open_services(data) as services:
         if generate:
-            password = secrets.token_urlsafe(_PASSWORD_BYTES)
+            password = make_up_password(services.random)
         else:
             password = read_password(email, from_stdin=password_stdin)
         account = services.accounts.create(email, password, is_staff=admin, role=role, name=name)
