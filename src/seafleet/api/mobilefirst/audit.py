@@ -9,7 +9,7 @@ import io
 import re
 import zipfile
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from seafleet.api.kernel import StreamRequest
@@ -36,10 +36,14 @@ _HEADERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Period:
-    """From a time on, and up to but without another; None is without an end."""
+    """From a time on, and to the end of a day in UTC; None is without an end."""
 
     since: datetime | None
-    until: datetime | None
+    last_day: date | None
+
+    def holds(self, event: DeviceEvent) -> bool:
+        """Tell whether an entry is not too late."""
+        return self.last_day is None or event.at.date() <= self.last_day
 
 
 @streams("GET", "/audit", operation="mobilefirst-audit")
@@ -64,19 +68,20 @@ def _admitted(request: StreamRequest) -> list[Organization]:
 
 def _period(request: StreamRequest) -> _Period:
     query = parse_query(request.query_string)
-    return _Period(_day(query, "fromDate", 0), _day(query, "toDate", 1))
+    first, last = _day(query, "fromDate"), _day(query, "toDate")
+    return _Period(first, None if last is None else last.date())
 
 
-def _day(query: Mapping[str, Sequence[str]], name: str, more_days: int) -> datetime | None:
-    """Return the beginning of a day, or of one after it; None where none is given. Raises Refusal (400)."""
+def _day(query: Mapping[str, Sequence[str]], name: str) -> datetime | None:
+    """Return the beginning of a day, None where none is given. Raises Refusal (400)."""
     if name not in query:
         return None
     text = query[name][-1]
     try:
         if not _is_day(text):
             raise ValueError
-        return datetime.fromisoformat(text).replace(tzinfo=UTC) + timedelta(days=more_days)
-    except (ValueError, OverflowError):
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
         raise Refusal(400, "parameter_invalid", parameter=name) from None
 
 
@@ -128,8 +133,8 @@ def _lines(registry: Registry, organizations: Sequence[Organization], period: _P
         before: int | None = None
         while True:
             page = registry.events.page(wanted, limit=_BATCH, before=before)
-            shown = [event for event in page.events if period.until is None or event.at < period.until]
-            yield b"".join(encode_json(_line(event, organization.runtime)) + b"\n" for event in shown)
+            shown = [_line(event, organization.runtime) for event in page.events if period.holds(event)]
+            yield b"".join(encode_json(line) + b"\n" for line in shown)
             if page.next_before is None:
                 break
             before = page.next_before
