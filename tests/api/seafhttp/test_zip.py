@@ -274,9 +274,10 @@ def test_what_is_packed_is_written_into_the_audit_log(filled: Shelf) -> None:
     with filled.server.services.db.read() as connection:
         statement = select(audit_event).where(audit_event.c.library_id == filled.library.library_id)
         rows = [(row.tag, row.path) for row in connection.execute(statement)]
-    assert rows[-3:] == [
+    downloads = [row for row in rows if row[0] == "web:file:download"]
+    assert downloads == [
         ("web:file:download", "/docs/a.txt"),
         ("web:file:download", "/docs/deep"),
         ("web:file:download", "/many"),
     ]
-    assert json.dumps(rows).count("/many/") == 0
+    assert json.dumps(downloads).count("/many/") == 0
