@@ -14,6 +14,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+from seafleet import logs
 from seafleet.access import Action
 from seafleet.api.kernel.errors import ApiError, ReplyError, detail, method_not_allowed, not_found, too_large
 from seafleet.api.kernel.negotiation import NotAcceptableError, accepted_indent
@@ -24,7 +25,14 @@ from seafleet.api.kernel.routes import Auth, Marker, Route
 from seafleet.api.kernel.streams import ClientGone, StreamRequest, linger
 from seafleet.db.engine import WouldBlock
 from seafleet.decision import Decision
-from seafleet.errors import AccessDenied, SeafleetError
+from seafleet.errors import (
+    AccessDenied,
+    HeadMoved,
+    LibraryDamaged,
+    ObjectMissing,
+    SeafleetError,
+    StorageFailure,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping
@@ -38,8 +46,11 @@ if TYPE_CHECKING:
     Scope = MutableMapping[str, Any]
 
 _PARSES = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
+_OUR_FAULT = (StorageFailure, LibraryDamaged, ObjectMissing, HeadMoved)
 _STAFF_ONLY = (Marker.STAFF, Action.ADMINISTER)
 _UNTOLD = Route("-", "-", "unknown", Marker.ANYONE, Auth.PUBLIC, handler=lambda _request: None)
+
+_log = logs.logger("api")
 
 
 class Application:
@@ -126,7 +137,7 @@ class Application:
         except ReplyError as error:
             reply = error.reply
         except SeafleetError as error:
-            reply = surface.domain_error(request, error)
+            reply = self._failed(request, error)
         answer = encode_reply(reply, request.indent)
         if request.device_status:
             answer.headers.append(header_line("X-Device-Status", request.device_status))
@@ -141,7 +152,7 @@ class Application:
         if route.auth is not Auth.PUBLIC and surface.authenticate is not None:
             request.actor = surface.authenticate(request)
             if request.actor is not None:
-                request.scope["account"] = request.actor.email
+                request.scope.setdefault("account", request.actor.email)
         if route.action in _STAFF_ONLY and not (request.actor is not None and request.actor.is_staff):
             raise AccessDenied(
                 Decision(allowed=False, reason="only administrators may do this", rule="not_staff")
@@ -181,8 +192,7 @@ class Application:
         except ReplyError as error:
             await self._refuse(request, error.reply)
         except SeafleetError as error:
-            surface = self._surfaces[found.route.surface]
-            await self._refuse(request, surface.domain_error(request, error))
+            await self._refuse(request, self._failed(request, error))
         finally:
             await request.close()
             self._observe(scope, found.route, request.status, request.sent_bytes, started)
@@ -192,6 +202,19 @@ class Application:
             await request.reply(reply)
 
     # -- the rest ----------------------------------------------------------------------------------------
+
+    def _failed(self, request: ApiRequest | StreamRequest, error: SeafleetError) -> Reply:
+        """Return the surface's answer to an error; what is no fault of the caller's, the operator is told."""
+        reply = self._surfaces[request.route.surface].domain_error(request, error)
+        if reply.status >= 500 and isinstance(error, _OUR_FAULT):
+            _log.error(
+                "request failed",
+                request=request.request_id,
+                method=request.method,
+                operation=request.route.operation,
+                error=f"{type(error).__name__}: {error}",
+            )
+        return reply
 
     def _unrouted(self, scope: Scope, found: object) -> Encoded:
         if not isinstance(found, WrongVerb):
