@@ -76,10 +76,12 @@ def test_a_start_that_fails_half_way_leaves_no_database_open(
         raise StorageFailure("no")
 
     create_app(settings_for(tmp_path)).close()
+    before = set(threading.enumerate())  # of servers that other tests share
     monkeypatch.setattr("seafleet.library.history.History.__init__", fail)
     with pytest.raises(StorageFailure):
         create_app(settings_for(tmp_path))
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("edits", "db"))]
+    left = set(threading.enumerate()) - before
+    assert not [thread for thread in left if thread.name.startswith(("edits", "db"))]
 
 
 # -- watching ---------------------------------------------------------------------------------------------
@@ -230,6 +232,7 @@ def test_background_work_that_fails_is_logged_and_done_again(capsys: pytest.Capt
 
 
 def test_the_server_starts_and_stops_with_its_host(tmp_path: Path) -> None:
+    before = set(threading.enumerate())  # of servers that other tests share
     app, told = create_app(settings_for(tmp_path)), []
     messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
@@ -241,7 +244,8 @@ def test_the_server_starts_and_stops_with_its_host(tmp_path: Path) -> None:
 
     asyncio.run(app({"type": "lifespan"}, receive, send))
     assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("api", "purge"))]
+    left = set(threading.enumerate()) - before
+    assert not [thread for thread in left if thread.name.startswith(("api", "purge"))]
 
 
 def test_two_servers_may_share_one_data_folder(tmp_path: Path) -> None:
