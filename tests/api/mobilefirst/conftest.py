@@ -11,6 +11,7 @@ import pytest
 from lxml import etree
 
 from seafleet.devices.record import Device
+from tests.conftest import DATABASES
 from tests.support.registry import ORIGIN, Person, RegistrySite, Tenant
 
 BASE = "/mfpadmin/management-apis/2.0"
@@ -89,6 +90,18 @@ def xml(answer: httpx.Response, kind: str = "application/xml") -> etree._Element
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistrySite]:
     """A server that the tests of this package share."""
     started = RegistrySite.start(tmp_path_factory.mktemp("mobilefirst") / "data")
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="package", params=DATABASES)
+def each_site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RegistrySite]:
+    """A server on each kind of database, for what databases may disagree on."""
+    url = "" if request.param == "sqlite" else request.getfixturevalue("postgresql_url")
+    folder = tmp_path_factory.mktemp("mobilefirst")
+    started = RegistrySite.start(folder / "data", database_url=url)
     yield started
     started.stop()
 

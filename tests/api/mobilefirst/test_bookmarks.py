@@ -13,10 +13,16 @@ from seafleet.devices.editing import DeviceEdit
 from seafleet.devices.record import Device
 from seafleet.secrets import ServerSecret
 from tests.api.mobilefirst.conftest import Caller, details, uids
-from tests.support.registry import ORIGIN
+from tests.support.registry import ORIGIN, RegistrySite
 
 BOOKMARKS = Bookmarks(ServerSecret(b"x" * 32), "devices 1")
 UID = "5b0e9d0e-6d53-4a55-9f0e-1f2a3b4c5d6e"
+
+
+@pytest.fixture
+def site(each_site: RegistrySite) -> RegistrySite:
+    """A server on each kind of database."""
+    return each_site
 
 
 def named(caller: Caller, *names: str) -> list[Device]:
