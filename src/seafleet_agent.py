@@ -18,6 +18,7 @@ import argparse
 import calendar
 import contextlib
 import email.utils
+import functools
 import getpass
 import hashlib
 import hmac
@@ -1944,7 +1945,7 @@ class StateFile:
             handle, name = tempfile.mkstemp(prefix=".state-", dir=folder)  # mode 0600
             try:
                 with open(handle, "w", encoding="utf-8") as file:
-                    json.dump(asdict(state), file, indent=1, sort_keys=True)
+                    json.dump(asdict(state), file, indent=1)  # in order: the oldest answers go first
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(name, self.path)
@@ -2045,9 +2046,10 @@ class Server:
 
     def __init__(self, url: str, *, ca_file: str = "", allow_plain_http: bool = False) -> None:
         self.url = check_url(url, allow_plain_http=allow_plain_http)
-        self._opener = urllib.request.build_opener(
-            _NoRedirects(), urllib.request.HTTPSHandler(context=trusted(ca_file))
-        )
+        handlers: list[urllib.request.BaseHandler] = [_NoRedirects()]
+        if self.url.startswith("https:"):
+            handlers.append(urllib.request.HTTPSHandler(context=trusted(ca_file)))
+        self._opener = urllib.request.build_opener(*handlers)
 
     def call(
         self,
@@ -2130,9 +2132,15 @@ def _until(value: str, now: float) -> float:
     return email.utils.parsedate_to_datetime(value).timestamp() - now
 
 
+@functools.lru_cache(maxsize=4)
+def server_at(url: str, ca_file: str, allow_plain_http: bool) -> Server:
+    """Return a server; reading the authorities to believe takes a while, so it is done once."""
+    return Server(url, ca_file=ca_file, allow_plain_http=allow_plain_http)
+
+
 def connect(state: State) -> Server:
     """Return the server that the agent is enrolled with."""
-    return Server(state.server, ca_file=state.ca_file, allow_plain_http=state.allow_plain_http)
+    return server_at(state.server, state.ca_file, state.allow_plain_http)
 
 
 # -- what is reported ----------------------------------------------------------------------------------------

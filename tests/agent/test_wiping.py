@@ -81,10 +81,19 @@ def test_read_only_files_and_folders_go_as_well(client: Installation) -> None:
     assert not folder.exists()
 
 
-def test_names_that_are_no_text_and_very_deep_folders_go_as_well(client: Installation) -> None:
+def test_files_whose_names_are_no_text_go_as_well(client: Installation) -> None:
     folder = client.home / "odd"
     library_id = client.add(1, folder)
     (folder / os.fsdecode(b"caf\xe9\n")).write_text("x")
+    (outcome,) = wipe(client, target(client, library_id, folder))
+    assert (outcome.state, outcome.files) == ("removed", 4)
+    assert not folder.exists()
+
+
+@pytest.mark.slow
+def test_folders_deeper_than_any_call_stack_and_set_of_open_files_go_as_well(client: Installation) -> None:
+    folder = client.home / "deep"
+    library_id = client.add(1, folder)
     handle = os.open(folder, os.O_RDONLY)
     for _ in range(1100):
         os.mkdir("d", dir_fd=handle)
