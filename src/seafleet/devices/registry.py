@@ -8,7 +8,7 @@ Source: device registry §3, §5, §6.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import IntEnum
@@ -185,6 +185,16 @@ class Registry:
         with self._database.read() as connection:
             ids = find_by_mac(connection, mac, organization_id)
             return self._load(connection, ids)
+
+    def numbers_by_hwid(self, hwids: Iterable[str], organization_id: int) -> dict[str, int | None]:
+        """Return the number of the device with each hardware id or alias, None for those that none has."""
+        with self._database.read() as connection:
+            return {hwid: find_by_hwid(connection, hwid, organization_id) for hwid in hwids}
+
+    def numbers_by_mac(self, macs: Iterable[str], organization_id: int) -> dict[str, list[int]]:
+        """Return the numbers of the devices with each MAC address, however it is spelled."""
+        with self._database.read() as connection:
+            return {mac: find_by_mac(connection, mac, organization_id) for mac in macs}
 
     def removed(self, device_id: int) -> Device:
         """Return a record, be it removed or not. Raises DeviceNotFound."""

@@ -8,7 +8,7 @@ Source: MetaAccess devices §4.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from seafleet.api.metaaccess.actions import MAX_DEVICES, apply
 from seafleet.api.metaaccess.bodies import choice, chosen, json_object, one_list, text
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from seafleet.devices.actions import Action, Actions
 
 MACS, HWIDS = "MAC_list", "HWID_list"
-_KINDS: Final[Mapping[str, Kind]] = {MACS: "mac", HWIDS: "hwid"}
+_KINDS: Final[Mapping[str, Literal["hwid", "mac"]]] = {MACS: "mac", HWIDS: "hwid"}
 _UNINSTALL: Final = 0
 _REMOVAL: Final = (_UNINSTALL, 1, 2)
 _CRITICAL_ONLY: Final = "critical issues only"  # what was asked for; there is one kind of exemption

@@ -5,6 +5,7 @@ Source: MetaAccess devices §3; device registry §3, §13.21.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from seafleet.api.metaaccess.errors import invalid, not_found
@@ -13,21 +14,23 @@ from seafleet.devices.errors import DeviceNotFound
 from seafleet.devices.macs import normal_mac
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from seafleet.api.kernel import ApiRequest
     from seafleet.devices.record import Device
 
 Kind = Literal["hwid", "mac", "either"]
+Numbers = Mapping[str, int | None]
 
 
-def numbers(request: ApiRequest, kind: Kind, spelled: Iterable[str]) -> dict[str, int | None]:
+def numbers(request: ApiRequest, kind: Literal["hwid", "mac"], spelled: Iterable[str]) -> Numbers:
     """Return the numbers of devices by the caller's spelling, each once, in his order.
 
     None for what no device has, and for a MAC address that several have: none of them is meant then.
     """
-    found = {text: find(request, kind, text) for text in spelled}
-    return {text: None if device is None else device.id for text, device in found.items()}
+    registry, organization_id = request.services.registry, caller_of(request).organization_id
+    if kind == "hwid":
+        return registry.numbers_by_hwid(spelled, organization_id)
+    found = registry.numbers_by_mac(spelled, organization_id)
+    return {text: several[0] if len(several) == 1 else None for text, several in found.items()}
 
 
 def find(request: ApiRequest, kind: Kind, text: str) -> Device | None:
