@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -24,6 +26,7 @@ from tests.support.wire import Wire, multipart, multipart_type
 pytestmark = pytest.mark.slow
 
 MIB = 1 << 20
+Launch = Callable[..., RunningServer]
 _PRINTED = re.compile(r"with the password (\S+)\n")
 
 
@@ -31,6 +34,22 @@ _PRINTED = re.compile(r"with the password (\S+)\n")
 def data(tmp_path: Path) -> Path:
     """Where a server's data will lie."""
     return tmp_path / "data"
+
+
+@pytest.fixture
+def launch(data: Path) -> Iterator[Launch]:
+    """Starts a server on this test's data folder; whatever still runs at the end is killed."""
+    started: list[RunningServer] = []
+
+    def start(database_url: str = "", **settings: str) -> RunningServer:
+        named = {f"SEAFLEET_{name.upper()}": value for name, value in settings.items()}
+        started.append(RunningServer(data, database_url, named))
+        return started[-1].start()
+
+    yield start
+    for server in started:
+        if server.process is not None and server.process.poll() is None:
+            server.kill()
 
 
 # -- stop ------------------------------------------------------------------------------------------------
@@ -95,8 +114,8 @@ def temporary_bytes(server: RunningServer) -> int:
     return sum(path.stat().st_size for path in (server.data / "tmp").rglob("*") if path.is_file())
 
 
-def test_an_upload_that_stands_still_does_not_hold_up_the_end_for_ever(data: Path) -> None:
-    server = RunningServer(data, settings={"SEAFLEET_SHUTDOWN_SECONDS": "1"}).start()
+def test_an_upload_that_stands_still_does_not_hold_up_the_end_for_ever(launch: Launch) -> None:
+    server = launch(shutdown_seconds="1")
     library_id = server.admin.create_library("library")
     connection, _ = begin_upload(server, server.admin, library_id, bytes(4 * MIB))
     with connection:
@@ -108,8 +127,8 @@ def test_an_upload_that_stands_still_does_not_hold_up_the_end_for_ever(data: Pat
 # -- start -----------------------------------------------------------------------------------------------
 
 
-def test_the_first_start_prints_a_password_and_later_ones_do_not(data: Path) -> None:
-    server = RunningServer(data, settings={"SEAFLEET_ADMIN_PASSWORD": ""}).start()
+def test_the_first_start_prints_a_password_and_later_ones_do_not(launch: Launch) -> None:
+    server = launch(admin_password="")
     (password,) = _PRINTED.findall(server.log.read_text())
     token = ApiClient(server, ADMIN_EMAIL, password).token
     assert server.stop() == 0
@@ -117,7 +136,7 @@ def test_the_first_start_prints_a_password_and_later_ones_do_not(data: Path) -> 
     assert _PRINTED.findall(server.log.read_text()) == [password]
     assert ApiClient(server, ADMIN_EMAIL, password).token == token
     assert server.stop() == 0
-    assert oct(data.stat().st_mode & 0o777) == "0o700"
+    assert oct(server.data.stat().st_mode & 0o777) == "0o700"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -131,8 +150,8 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
             yield url.replace("postgresql+psycopg://", "postgresql://")
 
 
-def test_a_second_start_finds_everything_as_it_was(data: Path, database_url: str) -> None:
-    server = RunningServer(data, database_url).start()
+def test_a_second_start_finds_everything_as_it_was(launch: Launch, database_url: str) -> None:
+    server = launch(database_url)
     ann = server.user("ann")
     library_id = ann.create_library("library")
     entry = ann.upload(library_id, "/large", os.urandom(MIB))
@@ -187,10 +206,12 @@ def test_a_wrong_setting_is_named_and_nothing_is_made(data: Path, line: str, tol
     assert not data.exists()
 
 
-def test_settings_come_from_the_file_unless_the_environment_says_otherwise(data: Path) -> None:
+def test_settings_come_from_the_file_unless_the_environment_says_otherwise(
+    launch: Launch, data: Path
+) -> None:
     data.mkdir()
     (data / "seafleet.toml").write_text('advertised_version = "8.0.1"\nencrypted_libraries = false\n')
-    server = RunningServer(data).start()
+    server = launch()
     assert server.admin.json("GET", "/api2/server-info/")["version"] == "8.0.1"
     refused = server.admin.post("/api2/repos/", data={"name": "secret", "passwd": "a secret"})
     assert refused.status_code == 403
@@ -228,6 +249,58 @@ def test_a_server_whose_data_folder_vanishes_is_not_ready_until_it_is_back(own_s
     finally:
         away.rename(own_server.data)
     assert http.get("/readyz").status_code == 200
+
+
+# -- when the machine gives out --------------------------------------------------------------------------
+
+
+def limit(server: RunningServer, what: int, soft: int) -> None:
+    """Change a limit of the running server, as a full disk or too many open files would."""
+    assert server.process is not None
+    _, hard = resource.prlimit(server.process.pid, what)
+    resource.prlimit(server.process.pid, what, (soft, hard))
+
+
+def try_upload(account: ApiClient, library_id: str, name: str, size: int) -> int:
+    """Return the status of an upload."""
+    link = account.get(f"/api2/repos/{library_id}/upload-link/")
+    if link.status_code != 200:
+        return link.status_code
+    files = {"file": (name, os.urandom(size))}
+    return account.http.post(link.json(), data={"parent_dir": "/"}, files=files).status_code
+
+
+def test_a_full_disk_is_told_and_got_over(own_server: RunningServer) -> None:
+    account = own_server.admin
+    library_id = account.create_library("library")
+    account.upload(library_id, "/before", b"content")
+    limit(own_server, resource.RLIMIT_FSIZE, (own_server.data / "seafleet.db-wal").stat().st_size)
+    sizes = (100, 50_000, 200_000, 9 * MIB)
+    assert {try_upload(account, library_id, f"lost {size}", size) for size in sizes} == {500}
+    assert account.names(library_id) == ["before"]
+    assert '"error": "StorageFailure: ' in own_server.log.read_text()
+    limit(own_server, resource.RLIMIT_FSIZE, resource.RLIM_INFINITY)
+    assert {try_upload(account, library_id, f"kept {size}", size) for size in sizes} == {200}
+    assert len(account.names(library_id)) == 5
+    assert temporary_bytes(own_server) == 0
+    assert own_server.command("verify").returncode == 0
+
+
+def test_too_many_open_files_are_got_over(own_server: RunningServer) -> None:
+    account = own_server.admin
+    library_id = account.create_library("library")
+    account.upload(library_id, "/before", bytes(MIB))
+    assert own_server.process is not None
+    open_files = len(os.listdir(f"/proc/{own_server.process.pid}/fd"))
+    limit(own_server, resource.RLIMIT_NOFILE, open_files + 1)
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(Wire(own_server.port).connect())
+        assert try_upload(account, library_id, "lost", 9 * MIB) == 500
+        limit(own_server, resource.RLIMIT_NOFILE, 1024)
+    assert try_upload(account, library_id, "kept", 9 * MIB) == 200
+    assert account.names(library_id) == ["before", "kept"]
+    assert own_server.stop() == 0
 
 
 # -- secrets ---------------------------------------------------------------------------------------------
@@ -282,10 +355,8 @@ def a_session_with_everything(server: RunningServer) -> list[str]:
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_no_secret_is_logged(data: Path, log_format: str) -> None:
-    settings = {"SEAFLEET_LOG_FORMAT": log_format, "SEAFLEET_LOG_LEVEL": "debug"}
-    settings["SEAFLEET_METRICS_TOKEN"] = METRICS_TOKEN
-    server = RunningServer(data, settings=settings).start()
+def test_no_secret_is_logged(launch: Launch, log_format: str) -> None:
+    server = launch(log_format=log_format, log_level="debug", metrics_token=METRICS_TOKEN)
     secrets = a_session_with_everything(server)
     assert server.stop() == 0
     printed = server.log.read_text()
@@ -295,8 +366,8 @@ def test_no_secret_is_logged(data: Path, log_format: str) -> None:
         assert all(json.loads(line) for line in printed.splitlines() if line.startswith("{"))
 
 
-def test_what_opens_doors_does_not_lie_in_the_data_folder(data: Path) -> None:
-    server = RunningServer(data).start()
+def test_what_opens_doors_does_not_lie_in_the_data_folder(launch: Launch, data: Path) -> None:
+    server = launch()
     ann = server.user("ann")
     library_id = ann.create_library("secret", passwd=LIBRARY_PASSWORD)
     ann.post(f"/api2/repos/{library_id}/", data={"password": LIBRARY_PASSWORD})
@@ -316,9 +387,8 @@ def log_in(server: RunningServer) -> httpx.Response:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_who_asks_too_often_is_told_when_to_come_back(data: Path, workers: str) -> None:
-    settings = {"SEAFLEET_THROTTLE_EXEMPT": "", "SEAFLEET_THROTTLE_ANON_PER_MINUTE": "5"}
-    server = RunningServer(data, settings={**settings, "SEAFLEET_WORKERS": workers}).start()
+def test_who_asks_too_often_is_told_when_to_come_back(launch: Launch, workers: str) -> None:
+    server = launch(throttle_exempt="", throttle_anon_per_minute="5", workers=workers)
     answers = [log_in(server) for _ in range(20)]
     passed = [answer.status_code for answer in answers].index(429)
     assert passed == 5 if workers == "1" else passed in range(5, 8)  # each worker may know of one too few
@@ -329,8 +399,7 @@ def test_who_asks_too_often_is_told_when_to_come_back(data: Path, workers: str) 
     assert server.stop() == 0
 
 
-def test_exempt_addresses_are_not_throttled(data: Path) -> None:
-    settings = {"SEAFLEET_THROTTLE_EXEMPT": "10.0.0.0/8, 127.0.0.1", "SEAFLEET_THROTTLE_ANON_PER_MINUTE": "1"}
-    server = RunningServer(data, settings=settings).start()
+def test_exempt_addresses_are_not_throttled(launch: Launch) -> None:
+    server = launch(throttle_exempt="10.0.0.0/8, 127.0.0.1", throttle_anon_per_minute="1")
     assert {log_in(server).status_code for _ in range(5)} == {400}
     assert server.stop() == 0
