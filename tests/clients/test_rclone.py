@@ -257,6 +257,15 @@ def test_the_trash_is_emptied(filled: Rclone) -> None:
     assert filled.names() == ["a.txt", "empty"]
 
 
+def test_a_link_leads_to_the_file(filled: Rclone, source: Path) -> None:
+    link = filled("link", "X:a.txt").strip()
+    assert link.startswith(filled.account.server.url)
+    assert filled("link", "X:a.txt").strip() == link  # the same one again
+    answer = filled.account.http.get(f"{link}?dl=1", follow_redirects=True)
+    assert answer.status_code == 200
+    assert answer.content == (source / "a.txt").read_bytes()
+
+
 # -- names -----------------------------------------------------------------------------------------------
 
 

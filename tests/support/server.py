@@ -18,6 +18,8 @@ from typing import Any, Final, Self
 
 import httpx
 
+from tests.support.postgresql import LIBC, PR_SET_PDEATHSIG
+
 ADMIN_EMAIL: Final = "admin@example.com"
 ADMIN_PASSWORD: Final = "the administrator's password"
 PASSWORD: Final = "a user's password"
@@ -63,7 +65,13 @@ class RunningServer:
         self.data.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "seafleet", "serve"]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one prepared system call, no lock taken
+            )
         deadline = time.monotonic() + _READY_SECONDS
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -234,6 +242,11 @@ class ApiClient:
         answer = self.http.post("/api2/auth-token/", data=form)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["token"])
+
+
+def _end_with_parent() -> None:
+    """Runs in the child: have the kernel end the server when the test run dies, however it dies."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def wait_for_end(pids: Iterable[int], limit_seconds: float = _STOP_SECONDS) -> None:
