@@ -148,11 +148,22 @@ class SyncTokens:
         row = self._row(token, library_id)
         return _grant(row, to_state(row[-STATE_WIDTH:]))
 
+    def glance(self, token: str, library_id: str) -> SyncGrant | None:
+        """Return whom the token stands for, None if there is anything to refuse; never writes."""
+        try:
+            row = self._row(token, library_id)
+        except TokenNotFound:
+            return None
+        device = to_state(row[-STATE_WIDTH:])
+        if not row.is_active or (device is not None and not self._devices.verdict(device).allowed):
+            return None
+        return _grant(row, device)
+
     def _row(self, token: str, library_id: str) -> Any:
         if _is_token(token) is None:
             raise TokenNotFound("sync")
         with self._database.read() as connection:
-            row = connection.execute(sql.RESOLVE_SYNC, {"token_hash": hash_token(token)}).one_or_none()
+            row = sql.RESOLVE_SYNC.first(connection, {"token_hash": hash_token(token)})
         if row is None or row.library_id != library_id:
             raise TokenNotFound("sync")
         return row

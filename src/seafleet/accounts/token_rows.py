@@ -69,7 +69,7 @@ TOUCH_TOKEN: Final = (
 
 # --- sync tokens ----------------------------------------------------------------------------------------
 
-RESOLVE_SYNC: Final = (
+RESOLVE_SYNC: Final = Prepared(
     select(
         sync_token.c.id.label("token_id"),
         *_ACTOR,

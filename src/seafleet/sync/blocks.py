@@ -5,18 +5,35 @@ Source: sync protocol §3, "PUT block"; storage format §8.
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from hashlib import sha1
 from typing import Final
 
 from seafleet.errors import FileTooLarge, HashMismatch, MalformedObject
 from seafleet.ids import ObjectId
 from seafleet.store.contract import NOUNS, BlobWriter, Kind
-from seafleet.store.objects import ObjectStore
+from seafleet.store.objects import ObjectStore, verify_object
 
 MAX_BLOCK_BYTES: Final = 64 << 20
 """Larger blocks are refused. Clients cut files into at most 32 MiB, the usual ones into 10."""
 
 _NOUN: Final = NOUNS[Kind.BLOCK]
+
+
+def submit_block(objects: ObjectStore, store_id: str, block_id: ObjectId, data: bytes) -> Future[None]:
+    """Verify a small block and queue it to be stored as a row, for the event loop.
+
+    The future is done when it is on disk. Raises HashMismatch, MalformedObject when it is empty.
+    """
+    verify_object(Kind.BLOCK, block_id, data)
+    rows = ((block_id, data),)
+    return objects.database.submit(lambda tx: objects.insert(tx, store_id, Kind.BLOCK, rows))
+
+
+def small_block(objects: ObjectStore, store_id: str, block_id: ObjectId) -> bytes | None:
+    """Return a block that is kept as a row, None for every other: one indexed query, for the event loop."""
+    with objects.database.read() as connection:
+        return objects.rows.get(connection, store_id, Kind.BLOCK, block_id)
 
 
 class BlockReceiver:

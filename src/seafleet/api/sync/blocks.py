@@ -5,16 +5,17 @@ Source: sync protocol §3, §4, "block-map".
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from seafleet.access import Action
 from seafleet.api.kernel import BINARY, PUBLIC, ApiRequest, Marker, Reply, StreamRequest, route, stream_route
-from seafleet.api.sync.admission import admit
+from seafleet.api.sync.admission import admit, admit_on_loop
 from seafleet.api.sync.surface import NAME
 from seafleet.errors import FileTooLarge, ObjectMissing
 from seafleet.ids import ObjectId
 from seafleet.store.contract import NOUNS, Kind
-from seafleet.sync.blocks import MAX_BLOCK_BYTES, BlockReceiver
+from seafleet.sync.blocks import MAX_BLOCK_BYTES, BlockReceiver, small_block, submit_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,13 @@ _AT_ONCE_BYTES: Final = 1 << 20
 )
 async def get_block(request: StreamRequest) -> None:
     """Send a block as it is stored. Raises ObjectMissing."""
+    admission = admit_on_loop(request, Action.READ)
+    if admission is not None:
+        block_id = ObjectId(request.path_params["block_id"])
+        data = small_block(request.services.objects, admission.head.store_id, block_id)
+        if data is not None:
+            await request.reply(Reply(data, media_type=BINARY))
+            return
     first, size, rest = await request.run_api(_open_block, request)
     if len(first) == size:
         await request.reply(Reply(first, media_type=BINARY))
@@ -73,16 +81,26 @@ async def put_block(request: StreamRequest) -> None:
     if length is not None and length > MAX_BLOCK_BYTES:
         raise FileTooLarge(MAX_BLOCK_BYTES)
     if length is not None and length <= _AT_ONCE_BYTES:
-        body = await request.read_body(_AT_ONCE_BYTES)
-        await request.run_api(_put_at_once, request, body)
+        await _put_at_once(request, await request.read_body(_AT_ONCE_BYTES))
     else:
         await _put_streamed(request)
     await request.reply(Reply())
 
 
-def _put_at_once(request: StreamRequest, body: bytes) -> None:
+async def _put_at_once(request: StreamRequest, data: bytes) -> None:
+    objects, block_id = request.services.objects, ObjectId(request.path_params["block_id"])
+    admission = None
+    if len(data) <= objects.inline_block_bytes:
+        admission = admit_on_loop(request, Action.WRITE)
+    if admission is None:
+        await request.run_api(_admit_and_put, request, block_id, data)
+    else:
+        await asyncio.wrap_future(submit_block(objects, admission.head.store_id, block_id, data))
+
+
+def _admit_and_put(request: StreamRequest, block_id: ObjectId, data: bytes) -> None:
     store_id = admit(request, Action.WRITE).head.store_id
-    request.services.objects.put_block(store_id, ObjectId(request.path_params["block_id"]), body)
+    request.services.objects.put_block(store_id, block_id, data)
 
 
 async def _put_streamed(request: StreamRequest) -> None:
