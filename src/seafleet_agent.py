@@ -1591,9 +1591,7 @@ class Eraser:
 
     def _remove_at(self, above: int, name: str, path: str) -> bool:
         """Remove an entry of an open folder. Only opened folders are gone into, so no link can lead away."""
-        if sys.platform != "win32":
-            limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+        allow_many_files()
         device = os.stat(name, dir_fd=above, follow_symlinks=False).st_dev
         top = _Level(above, "", os.path.dirname(path), [name])
         levels = [top]
@@ -1712,6 +1710,14 @@ class _Level:
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
+
+
+def allow_many_files() -> None:
+    """Let this process have as many open files as it may: emptying a folder needs one for each level."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError, ValueError):
+            limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
 def _stat_or_none(path: str) -> os.stat_result | None:
@@ -2352,7 +2358,9 @@ def _renewed(outputs: Sequence[Output | None]) -> Result:
     if not ran:
         return Result("unsupported", "no DHCP client was found that can be asked")
     failed = [first_line(out.errors or out.text) for out in ran if out.code != 0]
-    return Result("failed", "; ".join(failed)) if failed else Result("done", f"asked on {len(ran)} adapters")
+    return (
+        Result("failed", "; ".join(failed)) if failed else Result("done", f"new leases asked for: {len(ran)}")
+    )
 
 
 def _renew_on_mac(machine: Machine, adapter: str) -> list[Output | None]:

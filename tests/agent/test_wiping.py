@@ -6,6 +6,7 @@ These rules stand between an order from far away and somebody's files; each has 
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,12 @@ def test_folders_deeper_than_any_call_stack_and_set_of_open_files_go_as_well(cli
         os.close(handle)
         handle = inner
     os.close(handle)
-    (outcome,) = wipe(client, target(client, library_id, folder))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        (outcome,) = wipe(client, target(client, library_id, folder))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert (outcome.state, outcome.left) == ("removed", [])
     assert not folder.exists()
 
