@@ -488,3 +488,14 @@ def test_a_folder_in_decomposed_form_that_a_client_synced_can_be_uploaded_to(she
     assert send(shelf, [("parent_dir", None, f"/{name}".encode()), file()])[0] == 200
     assert shelf.names() == [name]
     assert shelf.names(f"/{name}") == ["a.txt"]
+
+
+def test_a_relative_path_goes_through_decomposed_folders_and_makes_composed_ones(shelf: Shelf) -> None:
+    libraries = shelf.server.services.libraries
+    libraries.commit_edit(shelf.library.library_id, Author(shelf.owner.email), MakeFolders("/", "a/e\u0301"))
+    for relative in ("e\u0301/o\u0301", "o\u0301/e\u0301/", "e\u0301"):
+        fields = [("parent_dir", None, b"/a"), ("relative_path", None, relative.encode())]
+        assert send(shelf, [*fields, file()])[0] == 200
+    assert sorted(shelf.names("/a")) == ["e\u0301", "\u00f3"]
+    assert sorted(shelf.names("/a/e\u0301")) == ["a.txt", "\u00f3"]
+    assert shelf.names("/a/\u00f3") == ["\u00e9"]

@@ -84,16 +84,32 @@ class FileReception(Reception):
         """Whether names and sizes are asked for besides the ids."""
         return self.browser or b"ret-json" in self.request.query_string or "ret-json" in self.fields
 
-    def path_field(self, name: str) -> str:
+    def path_field(self, name: str, below: str = paths.ROOT) -> str:
         """Return a field that holds a path, with slashes the right way round; empty when it was not sent.
 
-        In composed form, unless something of just this name exists: sync clients keep names as they are.
+        In composed form, but for its first names if something of just these names exists in the folder
+        `below`: sync clients keep names as they are.
         """
         sent = self.fields.get(name, "").replace("\\", "/")
         composed = unicodedata.normalize("NFC", sent)
-        if composed == sent or self.find(paths.normalize_folder(sent)) is None:
-            return composed
-        return sent
+        if composed == sent:
+            return sent
+        names = sent.split("/")
+        known = self._known(below, names)
+        return "/".join([*names[:known], *composed.split("/")[known:]])
+
+    def _known(self, below: str, names: list[str]) -> int:
+        """Return how many of the names, from the first on, lead to something that exists."""
+        entry = self.find(below)
+        for count, name in enumerate(names):
+            if not name:
+                continue
+            if entry is None or not entry.is_dir:
+                return count
+            entry = self.services.trees.directory(self.head.store_id, entry.id).get(name)
+            if entry is None:
+                return count
+        return len(names)
 
     def find(self, path: str) -> Dirent | None:
         """Return what was at a path when the request came."""

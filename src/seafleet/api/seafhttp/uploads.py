@@ -114,7 +114,7 @@ class Upload(FileReception):
         if not sent:
             raise refuse_upload(400, "Invalid parent dir.")
         parent = paths.normalize_folder(sent)
-        relative_path = self.path_field("relative_path")
+        relative_path = self.path_field("relative_path", below=parent)
         if relative_path.startswith("/") or not _is_plain(relative_path):
             raise refuse_upload(400, "Invalid relative path.")
         self.check_parent(parent)
