@@ -128,12 +128,14 @@ def _recursive(request: ApiRequest, head: Head, path: str) -> Iterator[Json]:
 
 def _parents(request: ApiRequest, head: Head, path: str, shaper: EntryShaper) -> Iterator[Json]:
     """Yield the entries of every folder from the root down to above `path`."""
-    here = paths.ROOT
+    here, folder_id = paths.ROOT, head.root_id
     for name in paths.components(path):
-        _, folder = folder_here(request, head, here)
+        folder = request.services.trees.directory(head.store_id, folder_id)
         parent = with_slashes(here)
         yield from (shaped | {"parent_dir": parent} for _, shaped in _shaped(request, shaper, here, folder))
-        here = paths.join(here, name)
+        below = folder.get(name)
+        assert below is not None, "the folder at the end of the path has been found"
+        here, folder_id = paths.join(here, name), below.id
 
 
 def _starred(request: ApiRequest, head: Head) -> frozenset[str]:
