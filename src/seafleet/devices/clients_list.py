@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy import and_, bindparam, exists, func, or_, select
 
 from seafleet.db.tables import account, api_token, device_link, library, sync_token
 from seafleet.devices.model import DESKTOP_PLATFORMS, PLATFORMS
@@ -43,9 +43,13 @@ _ROWS: Final = (
 _OF_ACCOUNT: Final = _ROWS.where(_link.account_id == bindparam("account")).order_by(
     _link.last_accessed.desc(), _link.platform, _link.client_device_id
 )
-_ALL: Final = _ROWS.order_by(
-    _link.last_accessed.desc(), account.c.email, _link.platform, _link.client_device_id
+# The rows of a page are found first, so that what is only shown is read for them alone.
+_HAS_TOKEN: Final = exists(
+    select(api_token.c.device_link_id).where(api_token.c.device_link_id == _link.id)
 )
+_ORDER: Final = (_link.last_accessed.desc(), _link.account_id, _link.platform, _link.client_device_id)
+_PAGE_IDS: Final = select(_link.id).where(_link.wiped_at.is_(None), _HAS_TOKEN).order_by(*_ORDER)
+_BY_IDS: Final = _ROWS.where(_link.id.in_(bindparam("ids", expanding=True))).order_by(*_ORDER)
 _SYNCED: Final = (
     select(_link.id, library.c.id.label("library_id"), library.c.name, func.max(_token.synced_at).label("at"))
     .select_from(device_link)
@@ -120,14 +124,16 @@ class ClientList:
         self, platforms: Sequence[str], offset: int, limit: int, organization_id: int | None = None
     ) -> tuple[list[Client], bool]:
         """Return clients of these platforms (none: of all), newest use first, and whether more follow."""
-        statement: Any = _ALL.offset(offset).limit(limit + 1)
+        statement: Any = _PAGE_IDS.offset(offset).limit(limit + 1)
         if platforms:
             statement = statement.where(_link.platform.in_(platforms))
         if organization_id is not None:
-            statement = statement.where(account.c.organization_id == organization_id)
+            members = select(account.c.id).where(account.c.organization_id == organization_id)
+            statement = statement.where(_link.account_id.in_(members))
         with self._database.read() as connection:
-            rows = connection.execute(statement).all()
-        return [Client(*row) for row in rows[:limit]], len(rows) > limit
+            ids = list(connection.execute(statement).scalars())
+            rows = connection.execute(_BY_IDS, {"ids": ids[:limit]}).all()
+        return [Client(*row) for row in rows], len(ids) > limit
 
     def counts(self, now: int) -> tuple[int, int]:
         """Return how many clients there are, and how many were seen within the last hour."""

@@ -19,6 +19,7 @@ from seafleet.devices.errors import DeviceGroupNotFound
 from seafleet.devices.identity import new_identity
 from seafleet.devices.loading import moment, sure
 from seafleet.devices.macs import is_storable_mac, normal_mac, shown_mac
+from seafleet.devices.rows import unindexed
 from seafleet.errors import InvalidArgument, NotFound, OrganizationNotFound, TokenNotFound
 from seafleet.secrets import hash_token, new_token
 from seafleet.text import storable
@@ -61,7 +62,7 @@ _WITH_MAC: Final = (
     .join(device_mac, device_mac.c.device_id == device.c.id)
     .where(
         device_mac.c.mac == bindparam("address"),
-        device.c.organization_id == bindparam("organization"),
+        unindexed(device.c.organization_id) == bindparam("organization"),
         device.c.removed_at.is_(None),
     )
     .order_by(device.c.id)

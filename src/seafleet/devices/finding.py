@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, or_, select
 
 from seafleet.db.tables import device, device_alias, device_link, device_mac
 from seafleet.devices.macs import is_random_mac, normal_mac
+from seafleet.devices.rows import unindexed
 from seafleet.text import is_storable
 
 if TYPE_CHECKING:
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from seafleet.devices.reports import Inventory
 
 _of, _alias, _link = device.c, device_alias.c, device_link.c
-_HERE: Final = _of.organization_id == bindparam("organization")
+_HERE: Final = unindexed(_of.organization_id) == bindparam("organization")
 _PRESENT: Final = _of.removed_at.is_(None)
 
-_BY_HWID: Final = select(_of.id).where(_HERE, _of.hwid_key == bindparam("key"))
+_BY_HWID: Final = select(_of.id).where(
+    _of.organization_id == bindparam("organization"), _of.hwid_key == bindparam("key")
+)
 _BY_ALIAS: Final = (
     select(_of.id)
     .join(device_alias, _alias.device_id == _of.id)

@@ -42,6 +42,15 @@ STATE_COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
 STATE_WIDTH: Final = len(STATE_COLUMNS)
 
 
+def unindexed(column: ColumnElement[int]) -> ColumnElement[int]:
+    """Return a number's column as an expression that no index serves.
+
+    SQLite does not know how many devices an organization has, and would look through all of them first where
+    another condition leads to one row.
+    """
+    return column + 0
+
+
 def to_state(columns: Sequence[Any]) -> DeviceState | None:
     """Return the state that `STATE_COLUMNS` of an outer join hold; None where no device was joined."""
     return None if columns[0] is None else DeviceState(*columns)
@@ -82,7 +91,7 @@ _KNOWN: Final = (
     .where(
         device_alias.c.kind == "client",
         device_alias.c.value == bindparam("client_device_id"),
-        device.c.organization_id == bindparam("organization_id"),
+        unindexed(device.c.organization_id) == bindparam("organization_id"),
     )
     .order_by(device.c.removed_at.is_not(None), device.c.id.desc())
     .limit(1)

@@ -322,21 +322,33 @@ CREATE TABLE device (
     FOREIGN KEY(merged_into) REFERENCES device (id)
 );
 
-CREATE INDEX device_by_enrolment ON device (organization_id, enrolled_at, id);
+CREATE INDEX device_by_enrolment ON device (organization_id, enrolled_at, id) WHERE removed_at IS NULL;
 
-CREATE INDEX device_by_last_seen ON device (organization_id, last_seen, uid);
+CREATE INDEX device_by_id ON device (organization_id, id) WHERE removed_at IS NULL;
 
-CREATE INDEX device_by_model ON device (organization_id, model_key, uid);
+CREATE INDEX device_by_last_seen ON device (organization_id, last_seen, uid) WHERE removed_at IS NULL;
 
-CREATE INDEX device_by_name ON device (organization_id, name_key, uid);
+CREATE INDEX device_by_model_key ON device (organization_id, model_key, uid) WHERE removed_at IS NULL;
 
-CREATE INDEX device_by_platform ON device (organization_id, platform, uid);
+CREATE INDEX device_by_model_key_down ON device (organization_id, model_key DESC, uid) WHERE removed_at IS NULL;
 
-CREATE INDEX device_by_status ON device (organization_id, status, uid);
+CREATE INDEX device_by_name ON device (organization_id, name_key, uid) WHERE removed_at IS NULL;
 
-CREATE INDEX device_by_uid ON device (organization_id, uid);
+CREATE INDEX device_by_platform ON device (organization_id, platform, uid) WHERE removed_at IS NULL;
+
+CREATE INDEX device_by_platform_down ON device (organization_id, platform DESC, uid) WHERE removed_at IS NULL;
+
+CREATE INDEX device_by_status ON device (organization_id, status, uid) WHERE removed_at IS NULL;
+
+CREATE INDEX device_by_status_down ON device (organization_id, status DESC, uid) WHERE removed_at IS NULL;
+
+CREATE INDEX device_by_uid ON device (organization_id, uid) WHERE removed_at IS NULL;
+
+CREATE INDEX device_live ON device (organization_id, kind, id) WHERE removed_at IS NULL;
 
 CREATE INDEX device_merged ON device (merged_into);
+
+CREATE INDEX device_removed ON device (removed_at) WHERE removed_at IS NOT NULL;
 
 CREATE TABLE device_group (
     id BIGSERIAL NOT NULL,
@@ -590,7 +602,7 @@ CREATE TABLE device_link (
 
 CREATE INDEX device_link_client ON device_link (platform, client_device_id);
 
-CREATE INDEX device_link_recent ON device_link (last_accessed);
+CREATE INDEX device_link_recent ON device_link (last_accessed, account_id, platform, client_device_id, wiped_at);
 
 CREATE INDEX device_link_seen ON device_link (platform, last_accessed);
 

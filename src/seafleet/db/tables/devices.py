@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -15,9 +17,13 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 
 from seafleet.db.tables.columns import Id, account_key, library_key, metadata, ordered_text, serial
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
 
 # What an operator decided about a device, and what it said of itself. Links tie it to accounts. A record that
 # was removed stays: it is the tombstone by which a newcomer is known again. `*_key` columns hold the text in
@@ -91,15 +97,34 @@ device = Table(
     Column("row_version", BigInteger, nullable=False, server_default="1"),
     UniqueConstraint("organization_id", "identifier"),
     UniqueConstraint("organization_id", "hwid_key"),
-    # One for each order in which devices are listed.
-    Index("device_by_uid", "organization_id", "uid"),
-    Index("device_by_name", "organization_id", "name_key", "uid"),
-    Index("device_by_model", "organization_id", "model_key", "uid"),
-    Index("device_by_platform", "organization_id", "platform", "uid"),
-    Index("device_by_status", "organization_id", "status", "uid"),
-    Index("device_by_last_seen", "organization_id", "last_seen", "uid"),
-    Index("device_by_enrolment", "organization_id", "enrolled_at", "id"),
     Index("device_merged", "merged_into"),
+)
+
+
+def _present(name: str, *columns: str | ColumnElement[Any]) -> None:
+    """Index the devices that were not removed; made for lists, which show no others."""
+    condition = text("removed_at IS NULL")
+    expressions = [device.c[each] if isinstance(each, str) else each for each in columns]
+    Index(name, *expressions, sqlite_where=condition, postgresql_where=condition)
+
+
+# One for each order in which devices are listed. What many devices have in common needs another one for the
+# reverse, for equal ones come by uid in either direction.
+_present("device_live", "organization_id", "kind", "id")
+_present("device_by_id", "organization_id", "id")
+_present("device_by_uid", "organization_id", "uid")
+_present("device_by_name", "organization_id", "name_key", "uid")
+_present("device_by_last_seen", "organization_id", "last_seen", "uid")
+_present("device_by_enrolment", "organization_id", "enrolled_at", "id")
+for _key in ("model_key", "platform", "status"):
+    _present(f"device_by_{_key}", "organization_id", _key, "uid")
+    _present(f"device_by_{_key}_down", "organization_id", device.c[_key].desc(), "uid")
+
+Index(
+    "device_removed",
+    device.c.removed_at,
+    sqlite_where=text("removed_at IS NOT NULL"),
+    postgresql_where=text("removed_at IS NOT NULL"),
 )
 
 # Names under which a device is known again although the link that brought them is gone: ids that its clients
@@ -138,7 +163,7 @@ device_link = Table(
     UniqueConstraint("account_id", "platform", "client_device_id"),
     Index("device_link_client", "platform", "client_device_id"),
     Index("device_link_seen", "platform", "last_accessed"),
-    Index("device_link_recent", "last_accessed"),
+    Index("device_link_recent", "last_accessed", "account_id", "platform", "client_device_id", "wiped_at"),
 )
 
 # One library for one account, and the device whose API token obtained it. Sealed as `api_token.sealed` is.
