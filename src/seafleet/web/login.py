@@ -27,10 +27,13 @@ def login_address(go_on: bytes) -> str:
 
 @route("GET", LOGIN, operation="web-login-page", action=Marker.ANYONE, auth=OPTIONAL, surface=NAME)
 def login_page(request: ApiRequest) -> Reply:
-    """Show the form, or who is logged in already."""
-    if request.actor is not None:
-        return page("signed_in.html", email=request.actor.email, token=form_token(request))
-    return _form(request)
+    """Show the form; lead whoever is logged in already on to `next`, or tell him who he is."""
+    if request.actor is None:
+        return _form(request)
+    go_on = local_path(request.query("next"), "")
+    if go_on and go_on != LOGIN:
+        return redirect(go_on)
+    return page("signed_in.html", email=request.actor.email, token=form_token(request))
 
 
 @route(

@@ -268,4 +268,4 @@ def test_no_secret_of_a_query_is_logged(own_server: RunningServer) -> None:
     assert ACCOUNT in log
     secrets = (made["client_secret"], tokens["access_token"], tokens["refresh_token"], "q" * 48)
     assert not [secret for secret in secrets if secret in log]
-    assert f"NAC ({made['client_id'][:8]})" in log
+    assert f"oauth:{made['client_id']}" in log

@@ -52,7 +52,7 @@ def authenticate(request: ApiRequest) -> Actor:
     """Return whom the application acts for, after counting the call; keep the application as credential."""
     caller = _caller(request)
     request.credential = caller
-    request.scope["account"] = f"{caller.name} ({caller.client_id[:8]})"
+    request.scope["account"] = f"oauth:{caller.client_id}"
     _count(request, caller)
     return caller.actor
 
