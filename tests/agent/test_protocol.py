@@ -28,31 +28,22 @@ from seafleet_agent import (
     Uninstalled,
     Unreachable,
 )
+from tests.agent.desk import Desk
 from tests.agent.fake_server import CODE, USER_TOKEN, FakeServer
 from tests.agent.recorded import RecordedMachine
 
-HWID = "K7Q2M4ZT9W1XB5RD"
 
-
-class Desk:
-    """A machine with an agent that is enrolled, and a clock that stands still."""
+class FakeDesk(Desk):
+    """A desk whose server is the fake one."""
 
     def __init__(self, server: FakeServer, path: Path) -> None:
+        super().__init__(server.url, path)
         self.server = server
-        self.now = 1_800_000_000.0
-        self.machine = RecordedMachine()
-        self.store = StateFile(str(path / "state" / "state.json"))
-        self.agent = Agent(self.machine, self.store, People(self.machine), clock=lambda: self.now)
 
     def enrol(self, *words: str, secret: str = CODE) -> None:
-        """Enrol with a code."""
-        line = ["enrol", self.server.url, "--hwid", HWID, "--seafile-config", "/nonexistent", *words]
-        arguments = agent.build_parser().parse_args([*line, "--code", secret])
-        agent.enrol(arguments, self.machine, self.store)
-
-    def round(self) -> float:
-        """Run a round that does not wait."""
-        return self.agent.round(wait_seconds=0)
+        """Enrol with the code that is good."""
+        self.url = self.server.url
+        super().enrol(*words, secret=secret)
 
 
 @pytest.fixture(autouse=True)
@@ -69,8 +60,8 @@ def server() -> Iterator[FakeServer]:
 
 
 @pytest.fixture
-def desk(server: FakeServer, tmp_path: Path) -> Desk:
-    found = Desk(server, tmp_path)
+def desk(server: FakeServer, tmp_path: Path) -> FakeDesk:
+    found = FakeDesk(server, tmp_path)
     found.enrol()
     return found
 
@@ -78,16 +69,16 @@ def desk(server: FakeServer, tmp_path: Path) -> Desk:
 # -- enrolment -----------------------------------------------------------------------------------------------
 
 
-def test_an_enrolment_tells_the_inventory_and_keeps_what_it_is_given(desk: Desk) -> None:
+def test_an_enrolment_tells_the_inventory_and_keeps_what_it_is_given(desk: FakeDesk) -> None:
     (told,) = desk.server.enrolments
-    assert told["hwid"] == HWID
+    assert told["hwid"] == "K7Q2M4ZT9W1XB5RD"
     assert told["agent_type"] == "persistent"
     state = desk.store.load()
     assert state.agent_token == desk.server.device_token
     assert (state.device_id, state.report_interval_seconds, state.poll_interval_seconds) == (12, 3600, 60)
 
 
-def test_the_state_is_for_the_owners_eyes_alone(desk: Desk) -> None:
+def test_the_state_is_for_the_owners_eyes_alone(desk: FakeDesk) -> None:
     path = Path(desk.store.path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -100,7 +91,7 @@ def test_a_users_token_serves_in_place_of_a_code(
     server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEAFLEET_TOKEN", USER_TOKEN)
-    arguments = agent.build_parser().parse_args(["enrol", server.url, "--hwid", HWID])
+    arguments = agent.build_parser().parse_args(["enrol", server.url, "--hwid", "K7Q2M4ZT9W1XB5RD"])
     agent.enrol(arguments, RecordedMachine(), StateFile(str(tmp_path / "s.json")))
     assert len(server.enrolments) == 1
 
@@ -119,7 +110,7 @@ def test_a_users_token_serves_in_place_of_a_code(
 def test_a_refused_enrolment_says_why_and_keeps_nothing(
     server: FakeServer, tmp_path: Path, status: int, body: Any, said: str
 ) -> None:
-    desk = Desk(server, tmp_path)
+    desk = FakeDesk(server, tmp_path)
     server.fail("POST enroll/", status, body)
     with pytest.raises(EnrolmentRefused, match=r".*") as caught:
         desk.enrol()
@@ -134,10 +125,10 @@ def test_a_server_that_cannot_answer_now_does_not_end_the_hope_to_enrol(
 ) -> None:
     server.fail("POST enroll/", status, Location="https://elsewhere.example.org/")
     with pytest.raises(Unreachable):
-        Desk(server, tmp_path).enrol()
+        FakeDesk(server, tmp_path).enrol()
 
 
-def test_an_enrolled_machine_enrols_again_only_by_force_and_shows_its_token(desk: Desk) -> None:
+def test_an_enrolled_machine_enrols_again_only_by_force_and_shows_its_token(desk: FakeDesk) -> None:
     first = desk.server.device_token
     with pytest.raises(AgentError, match="--force"):
         desk.enrol()
@@ -146,7 +137,7 @@ def test_an_enrolled_machine_enrols_again_only_by_force_and_shows_its_token(desk
     assert desk.store.load().agent_token == desk.server.device_token != first
 
 
-def test_a_token_is_never_shown_to_another_server(desk: Desk, tmp_path: Path) -> None:
+def test_a_token_is_never_shown_to_another_server(desk: FakeDesk, tmp_path: Path) -> None:
     with FakeServer() as other:
         desk.server, own = other, desk.server
         desk.enrol("--force")
@@ -154,7 +145,7 @@ def test_a_token_is_never_shown_to_another_server(desk: Desk, tmp_path: Path) ->
         desk.server = own
 
 
-def test_what_a_wipe_began_outlives_a_new_enrolment(desk: Desk) -> None:
+def test_what_a_wipe_began_outlives_a_new_enrolment(desk: FakeDesk) -> None:
     with desk.store.change() as state:
         state.unfinished = [{"library": "x"}]
     desk.enrol("--force")
@@ -194,7 +185,7 @@ def test_a_code_comes_from_a_file_or_the_environment_but_not_from_thin_air(
 # -- reports -------------------------------------------------------------------------------------------------
 
 
-def test_the_first_round_reports_and_the_next_one_not_before_it_is_time(desk: Desk) -> None:
+def test_the_first_round_reports_and_the_next_one_not_before_it_is_time(desk: FakeDesk) -> None:
     desk.round()
     desk.now += 3599
     desk.round()
@@ -204,34 +195,34 @@ def test_the_first_round_reports_and_the_next_one_not_before_it_is_time(desk: De
     assert len(desk.server.reports) == 2
 
 
-def test_a_clock_that_was_set_back_does_not_silence_the_agent(desk: Desk) -> None:
+def test_a_clock_that_was_set_back_does_not_silence_the_agent(desk: FakeDesk) -> None:
     desk.round()
     desk.now -= 86_400 * 365
     desk.round()
     assert len(desk.server.reports) == 2
 
 
-def test_what_the_server_thinks_is_kept_for_the_status(desk: Desk) -> None:
+def test_what_the_server_thinks_is_kept_for_the_status(desk: FakeDesk) -> None:
     desk.round()
     standing = agent.standing(desk.store.load().last_answer)
     assert standing == "ACTIVE, access allowed, posture compliant (The firewall is off)"
 
 
-def test_a_report_that_is_not_taken_does_not_keep_orders_away(desk: Desk) -> None:
+def test_a_report_that_is_not_taken_does_not_keep_orders_away(desk: FakeDesk) -> None:
     desk.server.fail("PUT report/", 400, {"error_msg": "macs invalid."})
     number = desk.server.order("report_now")
     desk.round()
     assert desk.server.results == [(number, {"status": "done", "detail": "reported"})]
 
 
-def test_the_pause_is_what_is_left_of_the_servers_interval(desk: Desk) -> None:
+def test_the_pause_is_what_is_left_of_the_servers_interval(desk: FakeDesk) -> None:
     assert 55 < desk.round() <= 60
 
 
 # -- orders --------------------------------------------------------------------------------------------------
 
 
-def carried_out(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def carried_out(desk: FakeDesk, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Have every order succeed, and return the list in which each is noted."""
     seen: list[str] = []
 
@@ -244,7 +235,7 @@ def carried_out(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_an_order_is_carried_out_once_and_its_result_delivered(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = carried_out(desk, monkeypatch)
     number = desk.server.order("message", text="hello")
@@ -257,7 +248,7 @@ def test_an_order_is_carried_out_once_and_its_result_delivered(
 
 @pytest.mark.parametrize("status", [0, 429, 500, 502, 503])
 def test_a_result_that_was_not_taken_is_delivered_later_without_doing_it_again(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, status: int
+    desk: FakeDesk, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     seen = carried_out(desk, monkeypatch)
     desk.server.order("message", text="hello")
@@ -270,7 +261,7 @@ def test_a_result_that_was_not_taken_is_delivered_later_without_doing_it_again(
     assert len(desk.server.results) == 1
 
 
-def test_a_result_survives_the_end_of_the_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_survives_the_end_of_the_process(desk: FakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = carried_out(desk, monkeypatch)
     desk.server.order("message", text="hello")
     desk.server.fail("POST commands/", 503)
@@ -282,7 +273,7 @@ def test_a_result_survives_the_end_of_the_process(desk: Desk, monkeypatch: pytes
 
 
 def test_an_answer_that_got_lost_on_its_way_back_does_no_harm(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = carried_out(desk, monkeypatch)
     number = desk.server.order("message", text="hello")
@@ -301,7 +292,7 @@ def test_an_answer_that_got_lost_on_its_way_back_does_no_harm(
 
 
 def test_another_order_with_the_same_number_is_another_order(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = carried_out(desk, monkeypatch)
     desk.server.order("message", text="hello")
@@ -314,7 +305,7 @@ def test_another_order_with_the_same_number_is_another_order(
 
 @pytest.mark.parametrize("status", [400, 404])
 def test_a_result_that_the_server_will_never_take_is_put_aside(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, status: int
+    desk: FakeDesk, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     carried_out(desk, monkeypatch)
     desk.server.order("message", text="hello")
@@ -323,7 +314,9 @@ def test_a_result_that_the_server_will_never_take_is_put_aside(
     assert desk.store.load().results == {}
 
 
-def test_a_wipe_comes_first_and_the_agents_own_end_last(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wipe_comes_first_and_the_agents_own_end_last(
+    desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = carried_out(desk, monkeypatch)
     for kind in ("uninstall_agent", "message", "dhcp_renew", "wipe"):
         desk.server.order(kind)
@@ -348,7 +341,9 @@ def test_orders_that_make_no_sense_are_passed_over() -> None:
     assert agent.parse_orders({"error": "x"}) == []
 
 
-def test_answered_orders_are_remembered_but_not_for_ever(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answered_orders_are_remembered_but_not_for_ever(
+    desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(agent, "KEPT_ANSWERS", 9)
     for number in range(14):
         desk.agent._was_delivered(f"{number} message", {"id": number})
@@ -358,7 +353,7 @@ def test_answered_orders_are_remembered_but_not_for_ever(desk: Desk, monkeypatch
 # -- the end -------------------------------------------------------------------------------------------------
 
 
-def test_the_order_to_uninstall_ends_the_agent_once_its_result_is_delivered(desk: Desk) -> None:
+def test_the_order_to_uninstall_ends_the_agent_once_its_result_is_delivered(desk: FakeDesk) -> None:
     number = desk.server.order("uninstall_agent")
     desk.server.fail("POST commands/", 503)
     with pytest.raises(Unreachable):
@@ -373,7 +368,7 @@ def test_the_order_to_uninstall_ends_the_agent_once_its_result_is_delivered(desk
         desk.round()
 
 
-def test_a_removed_device_still_wipes_and_uninstalls(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_removed_device_still_wipes_and_uninstalls(desk: FakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = carried_out(desk, monkeypatch)
     desk.server.removed = True
     desk.server.order("uninstall_agent")
@@ -384,7 +379,7 @@ def test_a_removed_device_still_wipes_and_uninstalls(desk: Desk, monkeypatch: py
     assert desk.server.requests.count("PUT report/") == 1
 
 
-def test_a_removed_device_with_nothing_left_to_do_ends(desk: Desk) -> None:
+def test_a_removed_device_with_nothing_left_to_do_ends(desk: FakeDesk) -> None:
     desk.server.removed = True
     with pytest.raises(DeviceRemoved):
         desk.round()
@@ -395,7 +390,7 @@ def test_a_removed_device_with_nothing_left_to_do_ends(desk: Desk) -> None:
 
 
 def test_a_device_that_was_removed_while_it_worked_hands_over_its_results(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     carried_out(desk, monkeypatch)
     desk.server.order("wipe", libraries="all")
@@ -408,7 +403,7 @@ def test_a_device_that_was_removed_while_it_worked_hands_over_its_results(
     assert len(desk.server.results) == 1
 
 
-def test_an_unknown_token_is_told_from_a_server_that_is_away(desk: Desk) -> None:
+def test_an_unknown_token_is_told_from_a_server_that_is_away(desk: FakeDesk) -> None:
     desk.server.known = False
     with pytest.raises(TokenRefused) as caught:
         desk.round()
@@ -418,12 +413,12 @@ def test_an_unknown_token_is_told_from_a_server_that_is_away(desk: Desk) -> None
 # -- the loop ------------------------------------------------------------------------------------------------
 
 
-def steps(desk: Desk, count: int, chance: float = 1.0) -> list[float]:
+def steps(desk: FakeDesk, count: int, chance: float = 1.0) -> list[float]:
     loop = Loop(desk.agent, chance=lambda: chance)
     return [loop.step() for _ in range(count)]
 
 
-def test_pauses_double_with_each_failure_and_begin_anew_after_a_success(desk: Desk) -> None:
+def test_pauses_double_with_each_failure_and_begin_anew_after_a_success(desk: FakeDesk) -> None:
     for _ in range(3):
         desk.server.fail("PUT report/", 500)
     pauses = steps(desk, 4)
@@ -438,7 +433,7 @@ def test_a_pause_is_never_longer_than_ten_minutes_nor_shorter_than_half() -> Non
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_the_server_says_when_to_come_again(desk: Desk, status: int) -> None:
+def test_the_server_says_when_to_come_again(desk: FakeDesk, status: int) -> None:
     desk.server.fail("PUT report/", status, Retry_After="900")
     assert steps(desk, 1) == [900.0]
 
@@ -451,27 +446,27 @@ def test_the_server_may_say_it_with_a_date() -> None:
     assert [agent.retry_after(text, now) for text in (None, "", "soon", "-5", "1.5")] == [None] * 5
 
 
-def test_an_unknown_token_makes_the_agent_ask_seldom_but_not_give_up(desk: Desk) -> None:
+def test_an_unknown_token_makes_the_agent_ask_seldom_but_not_give_up(desk: FakeDesk) -> None:
     desk.server.known = False
     assert steps(desk, 2) == [600.0, 600.0]
     desk.server.known = True
     assert steps(desk, 1)[0] < 70
 
 
-def test_whoever_enrols_again_need_not_restart_the_agent(desk: Desk) -> None:
+def test_whoever_enrols_again_need_not_restart_the_agent(desk: FakeDesk) -> None:
     desk.server.device_token = "revoked"
     assert steps(desk, 1) == [600.0]
     desk.enrol("--force")
     assert steps(desk, 1)[0] < 70
 
 
-def test_a_server_that_restarts_is_waited_for(desk: Desk) -> None:
+def test_a_server_that_restarts_is_waited_for(desk: FakeDesk) -> None:
     desk.server.fail("PUT report/", 0)
     assert steps(desk, 2)[0] == 5.0
     assert len(desk.server.reports) == 1
 
 
-def test_the_loop_sleeps_between_rounds_until_it_is_stopped(desk: Desk) -> None:
+def test_the_loop_sleeps_between_rounds_until_it_is_stopped(desk: FakeDesk) -> None:
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -488,7 +483,7 @@ def test_the_loop_sleeps_between_rounds_until_it_is_stopped(desk: Desk) -> None:
 # -- the line ------------------------------------------------------------------------------------------------
 
 
-def test_a_redirect_does_not_take_the_token_along(desk: Desk) -> None:
+def test_a_redirect_does_not_take_the_token_along(desk: FakeDesk) -> None:
     with FakeServer() as other:
         desk.server.fail("PUT report/", 307, None, Location=other.url + "/api/v2.1/device-agent/report/")
         with pytest.raises(Unreachable, match="enrol with that address"):
@@ -520,7 +515,7 @@ def test_certificates_and_host_names_are_checked() -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>gateway</html>", b"", b"[1]", b'{"commands": '])
-def test_answers_that_are_no_json_are_borne(desk: Desk, body: bytes) -> None:
+def test_answers_that_are_no_json_are_borne(desk: FakeDesk, body: bytes) -> None:
     answer = agent.Answer(502, agent.from_json(body.decode()))
     assert answer.sentence == "the server answered 502"
 
@@ -545,14 +540,14 @@ def test_a_damaged_state_is_told_from_a_missing_one(tmp_path: Path, text: str) -
         store.load()
 
 
-def test_a_state_of_a_newer_agent_is_read(desk: Desk) -> None:
+def test_a_state_of_a_newer_agent_is_read(desk: FakeDesk) -> None:
     path = Path(desk.store.path)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"of the future": 1}))
     assert desk.store.load().device_id == 12
 
 
 def test_a_state_that_cannot_be_written_leaves_the_old_one(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_handle: int) -> None:
         raise OSError(28, "No space left on device")
@@ -565,7 +560,7 @@ def test_a_state_that_cannot_be_written_leaves_the_old_one(
     assert sorted(os.listdir(Path(desk.store.path).parent)) == ["state.json", "state.json.lock"]
 
 
-def test_two_agents_do_not_share_a_state(desk: Desk) -> None:
+def test_two_agents_do_not_share_a_state(desk: FakeDesk) -> None:
     with (
         desk.store.locked("running", wait=False),
         pytest.raises(StateUnusable, match="another agent"),
@@ -576,7 +571,7 @@ def test_two_agents_do_not_share_a_state(desk: Desk) -> None:
         pass
 
 
-def test_a_state_from_another_machine_is_not_used(desk: Desk) -> None:
+def test_a_state_from_another_machine_is_not_used(desk: FakeDesk) -> None:
     machine = RecordedMachine(files={"/etc/machine-id": "a" * 32})
     with desk.store.change() as state:
         state.hwid, state.hwid_from = agent.hardware_id(machine, {})
