@@ -37,7 +37,7 @@ def test_every_sample_is_compressed_to_the_same_bytes_again() -> None:
         assert compress(decompress(sample.data)) == sample.data
 
 
-@pytest.mark.parametrize("size", [0, 1, 64 << 10, (64 << 10) + 1, 300_000])
+@pytest.mark.parametrize("size", [0, 1, 2 << 10, (2 << 10) + 1, 64 << 10, 300_000])
 def test_what_is_compressed_comes_back(library: str, size: int) -> None:
     text = LARGE[:size]
     assert decompress(compress(text)) == text, library

@@ -1,6 +1,6 @@
 """Stored fs objects are zlib streams (RFC 1950), the same bytes on disk and on the wire.
 
-Any level is readable. Up to 64 KiB of JSON the bytes equal `zlib` at level 6, which is what the C server
+Any level is readable. Up to 2 KiB of JSON the bytes equal `zlib` at level 6, which is what the C server
 and the client write; above, isal takes a tenth of the time for about the same size.
 
 Source: storage format §7.
@@ -25,7 +25,7 @@ DEFAULT_MAX_BYTES: Final = 64 << 20
 
 _LEVEL: Final = 6
 _ISAL_LEVEL: Final = 2
-_ISAL_FROM_BYTES: Final = 64 << 10
+_ISAL_FROM_BYTES: Final = 2 << 10
 
 
 class _Inflater(Protocol):
