@@ -15,8 +15,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from psycopg import sql
+from sqlalchemy.engine import make_url
 
 from seafleet.cli.console import ExitCode
 from tests.support.postgresql import PostgresqlServer
@@ -301,6 +304,50 @@ def test_too_many_open_files_are_got_over(own_server: RunningServer) -> None:
     assert try_upload(account, library_id, "kept", 9 * MIB) == 200
     assert account.names(library_id) == ["before", "kept"]
     assert own_server.stop() == 0
+
+
+def test_a_database_that_goes_away_and_comes_back_is_found_again(
+    launch: Launch, postgresql_server: PostgresqlServer
+) -> None:
+    with postgresql_server.database() as url:
+        server = launch(url)
+        account = server.admin
+        library_id = account.create_library("library")
+        drop_connections(url)
+        account.make_folder(library_id, "/dropped and made anew")
+        with out_of_reach(postgresql_server, url):
+            assert account.get("/api2/repos/").status_code == 500
+            assert account.http.get("/readyz").status_code == 503
+            assert account.http.get("/healthz").status_code == 200
+        assert account.http.get("/readyz").status_code == 200
+        account.make_folder(library_id, "/back again")
+        assert account.names(library_id) == ["back again", "dropped and made anew"]
+        assert server.stop() == 0
+
+
+_DROP = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+)
+
+
+def drop_connections(url: str) -> None:
+    """Have the database cut off everybody."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(_DROP, [make_url(url).database])
+
+
+@contextlib.contextmanager
+def out_of_reach(databases: PostgresqlServer, url: str) -> Iterator[None]:
+    """Have the database cut off everybody and let nobody in for a while."""
+    name = sql.Identifier(make_url(url).database or "")
+    allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    with psycopg.connect(databases.admin_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(allow.format(name, sql.SQL("false")))
+        connection.execute(_DROP, [make_url(url).database])
+        try:
+            yield
+        finally:
+            connection.execute(allow.format(name, sql.SQL("true")))
 
 
 # -- secrets ---------------------------------------------------------------------------------------------
