@@ -224,7 +224,7 @@ class Machine:
                     **os.environ,
                     "LC_ALL": "C",
                     "LANGUAGE": "C",
-                    "PATH": self._path(),
+                    "PATH": self.search_path(),
                     **(environment or {}),
                 },
                 start_new_session=True,
@@ -262,7 +262,7 @@ class Machine:
         except OSError:
             return None
 
-    def _path(self) -> str:
+    def search_path(self) -> str:
         """Return where programs are looked for: as root only in folders that belong to the system."""
         usual = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         own = os.environ.get("PATH", "")
@@ -1100,7 +1100,7 @@ class People:
     ) -> str | None:
         """Return what the first program that there is printed; an empty answer when it was dismissed."""
         for command in dialogs:
-            if shutil.which(command[0], path=self._machine._path()) is None:
+            if shutil.which(command[0], path=self._machine.search_path()) is None:
                 continue
             out = self._machine.run(*command, seconds=ASK_SECONDS, environment=environment)
             return clean(out.text, 500) if out is not None and out.code == 0 else ""
@@ -2171,7 +2171,7 @@ def find_clients(machine: Machine, configurations: Sequence[str]) -> Found:
         if not any(os.path.lexists(path) for path in places):
             continue
         try:
-            values = in_account(account, lambda places=places: read_clients(places), 60.0)  # type: ignore[misc]
+            values = in_account(account, functools.partial(read_clients, places), 60.0)
             found.clients.append((account, [client_of(value) for value in values]))
         except TROUBLE as error:
             found.problems.append(f"the clients of {account.name} cannot be seen: {clean(error, 200)}")
@@ -2200,10 +2200,10 @@ def report_of(machine: Machine, state: State, now: float) -> dict[str, Any]:
     probe = windows_probe(machine)
     found = find_clients(machine, state.seafile_configurations)
     servers = [state.server, *state.server_names]
-    versions = [client.version for client in found.all()]
+    versions = sorted((client.version for client in found.all()), key=numbers_of)
     apps = [{"name": "device-agent", "version": VERSION}]
     if versions:
-        apps.append({"name": "seafile-desktop", "version": max(versions)})
+        apps.append({"name": "seafile-desktop", "version": versions[-1]})
     return {
         **identity_facts(machine, probe, found),
         "hwid": state.hwid,
@@ -2216,14 +2216,18 @@ def report_of(machine: Machine, state: State, now: float) -> dict[str, Any]:
     }
 
 
+def numbers_of(version: str) -> list[int]:
+    """Return the numbers of a version, by which it is compared."""
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
 def _errors_of(found: Found, servers: Sequence[str], since: float) -> list[dict[str, str]]:
     errors: list[dict[str, str]] = []
     for account, clients in found.clients:
         for client in clients:
             ids = [library.id for library in client.libraries if is_of(library, servers, None, "")]
             with contextlib.suppress(*TROUBLE):
-                look = lambda data=client.data, ids=ids: sync_errors(data, ids, since)  # noqa: E731
-                errors += in_account(account, look, 60.0)
+                errors += in_account(account, functools.partial(sync_errors, client.data, ids, since), 60.0)
     return errors[:50]
 
 
@@ -2321,7 +2325,10 @@ class Orders:
 
     def uninstall_agent(self, _params: dict[str, Any]) -> Result:
         """Take the agent out of what the system starts; its state goes once the server has the result."""
-        return Result("done", remove_service(self._machine) or "no service was set up; the state was removed")
+        return Result(
+            "done",
+            remove_service(self._machine, self._store.path) or "no service was set up; the state was removed",
+        )
 
     def wipe(self, params: dict[str, Any]) -> Result:
         """Remove this server's libraries from this machine: those that are named, or `all`."""
@@ -2466,7 +2473,7 @@ class Wipe:
         reason = "the account is gone"
         if account is not None:
             try:
-                work = lambda: wipe_targets(self._machine, targets, protected)  # noqa: E731
+                work = functools.partial(wipe_targets, self._machine, targets, protected)
                 values = [Outcome(**value) for value in in_account(account, work, WIPE_SECONDS)]
                 by_name = {(value.library, value.folder): value for value in values}
                 return {target: by_name[target.library, target.folder] for target in targets}
@@ -2830,12 +2837,12 @@ def install_service(machine: Machine, state_path: str) -> str:
     return service.path
 
 
-def remove_service(machine: Machine, state_path: str = "") -> str:
+def remove_service(machine: Machine, state_path: str) -> str:
     """Have the system no longer start the agent; return what was removed, empty if there was nothing.
 
     A running agent is not ended: it may be the one that does this. Raises OSError.
     """
-    service = service_for(machine, state_path or default_state_path(machine))
+    service = service_for(machine, state_path)
     if not os.path.exists(service.path):
         return ""
     for command in service.before_removing:

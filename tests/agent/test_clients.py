@@ -155,6 +155,10 @@ def test_sync_errors_since_the_last_report_are_told_in_words(client: Installatio
     ]
 
 
+def test_versions_are_compared_by_their_numbers() -> None:
+    assert sorted(["8.0.10", "8.0.9", "", "10.0"], key=agent.numbers_of) == ["", "8.0.9", "8.0.10", "10.0"]
+
+
 # -- letting go ----------------------------------------------------------------------------------------------
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
 import sqlite3
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 
 import seafleet_agent as agent
 from seafleet_agent import Order, Orders, Outcome, Output, People, Result, State, StateFile
-from tests.agent.installation import ELSEWHERE, HERE, Installation, tree
+from tests.agent.installation import CLI_ID, DAEMON_ID, ELSEWHERE, HERE, Installation, tree
 from tests.agent.recorded import RecordedMachine
 from tests.agent.test_linux import laptop
 
@@ -179,6 +181,35 @@ def test_the_agents_own_state_inside_of_a_library_stays(client: Installation, tm
     assert not (folder / "a.txt").exists()
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may act for others")
+def test_as_root_the_clients_of_other_accounts_are_wiped_with_their_rights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name).resolve() / "nobody"
+        theirs, ours = Installation(home).set_up(), home / "ours"
+        library_id = theirs.add(1, ours)
+        theirs.add(2, home / "theirs", ELSEWHERE)
+        Path(name).chmod(0o755)
+        for path in [home, *home.rglob("*")]:
+            os.lchown(path, 65534, 65534)
+        entry = pwd.struct_passwd(("nobody", "x", 65534, 65534, "", str(home), "/bin/false"))
+        monkeypatch.setattr(pwd, "getpwall", lambda: [entry])
+        monkeypatch.setenv("HOME", str(tmp_path))
+        machine = RecordedMachine(is_root=True)
+        store = StateFile(str(tmp_path / "state.json"))
+        store.save(State(HERE, "secret", "K7Q2M4ZT9W1XB5RD", "option", 12))
+        report = agent.report_of(machine, store.load(), 0.0)
+        assert report["users"] == ["nobody"]
+        assert report["client_ids"] == sorted((CLI_ID, DAEMON_ID))
+        orders = Orders(machine, store, Answering(None), lambda: "")
+        status, detail = orders.carry_out(Order(7, "wipe", {"libraries": "all"}, ""))
+        assert (status, library_id in detail) == ("done", True)
+        assert not ours.exists()
+        assert (home / "theirs" / "a.txt").exists()
+        assert (theirs.data / "repo.db").stat().st_uid == 65534
+
+
 def test_an_account_that_cannot_be_looked_into_makes_the_wipe_fail(
     store: StateFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,7 +312,7 @@ def test_an_order_from_the_future_is_unsupported(store: StateFile) -> None:
 def test_what_goes_wrong_on_the_machine_is_a_result(
     store: StateFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_machine: Any, _path: str = "") -> str:
+    def broken(_machine: Any, _path: str) -> str:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(agent, "remove_service", broken)

@@ -307,10 +307,10 @@ def test_install_and_uninstall_are_each_others_reverse(
         "systemctl --user daemon-reload",
         "systemctl --user enable --now seafleet-agent.service",
     ]
-    assert agent.remove_service(machine) == f"removed {path}"
+    assert agent.remove_service(machine, "/state/state.json") == f"removed {path}"
     assert not path.exists()
     assert not any(" stop " in line or "--now" in line for line in machine.ran[2:])
-    assert agent.remove_service(machine) == ""
+    assert agent.remove_service(machine, "/state/state.json") == ""
 
 
 def test_an_installation_that_the_system_refuses_says_so(
@@ -348,9 +348,9 @@ def test_as_root_programs_are_looked_for_in_the_systems_folders_only(monkeypatch
     monkeypatch.setenv("PATH", "/evil")
     machine: Any = Machine()
     machine.is_root = True
-    assert "/evil" not in machine._path()
+    assert "/evil" not in machine.search_path()
     machine.is_root = False
-    assert machine._path().startswith("/evil:")
+    assert machine.search_path().startswith("/evil:")
 
 
 def test_this_very_machine_can_be_described() -> None:
