@@ -52,12 +52,17 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class SyncGrant:
-    """Whom a sync token stands for, and the one library that it opens."""
+    """Whom a sync token stands for, and the one library that it opens.
+
+    Objects of the library lie under `store_id`, its origin's if it is a sub-library.
+    """
 
     token_id: int
     library_id: LibraryId
     actor: Actor
     peer: Peer
+    store_id: LibraryId
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +281,9 @@ def _grant(row: Any, device: DeviceState | None) -> SyncGrant:
         organization_id=row.organization_id,
     )
     peer = Peer(row.peer_id, row.peer_name, row.peer_ip, row.client_version, row.synced_at)
-    return SyncGrant(row.token_id, LibraryId(row.library_id), actor, peer)
+    return SyncGrant(
+        row.token_id, LibraryId(row.library_id), actor, peer, LibraryId(row.store_id), row.is_damaged
+    )
 
 
 def _info(row: Any) -> SyncTokenInfo:

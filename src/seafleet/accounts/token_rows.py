@@ -80,10 +80,13 @@ RESOLVE_SYNC: Final = Prepared(
         sync_token.c.peer_ip,
         sync_token.c.client_version,
         sync_token.c.synced_at,
+        library.c.store_id,
+        library.c.is_damaged,
         *STATE_COLUMNS,
     )
     .select_from(sync_token)
     .join(account, account.c.id == sync_token.c.account_id)
+    .join(library, library.c.id == sync_token.c.library_id)
     .outerjoin(device_link, device_link.c.id == sync_token.c.device_link_id)
     .outerjoin(device, device.c.id == device_link.c.device_id)
     .where(sync_token.c.token_hash == bindparam("token_hash"))

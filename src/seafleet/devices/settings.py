@@ -157,6 +157,7 @@ class SettingsStore:
         self._lock = threading.Lock()
         self._read_at = -1
         self._current = self._defaults
+        self._policy = self._defaults, self._defaults.policy  # asked for at every request
         self.test_clock = test_clock
 
     @property
@@ -172,7 +173,10 @@ class SettingsStore:
     @property
     def policy(self) -> DevicePolicy:
         """Return what decides about access."""
-        return self.current.policy
+        current = self.current
+        if current is not self._policy[0]:
+            self._policy = current, current.policy
+        return self._policy[1]
 
     def as_json(self) -> dict[str, Any]:
         """Return every setting; the clock's only where it may be moved."""

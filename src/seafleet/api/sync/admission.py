@@ -95,23 +95,25 @@ def admit(request: RequestBase, action: Action) -> Admission:
     return Admission(grant, head)
 
 
-def admit_on_loop(request: RequestBase, action: Action) -> Admission | None:
+def store_on_loop(request: RequestBase, action: Action) -> LibraryId | None:
     """Do the same on the event loop itself, where that takes no longer than handing it to a thread.
 
-    None when there is anything to refuse, or a database that answers over the network: then ask `admit`.
+    Return where the library's objects lie; None when there is anything to refuse, or with a database that
+    answers over the network: then ask `admit`.
     """
     services = request.services
     if services.db.dialect != "sqlite":
         return None
     token = request.headers.get("seafile-repo-token")
     grant = services.sync_tokens.glance(token, request.path_params["library_id"])
-    head = None if grant is None else services.libraries.find(grant.library_id)
-    if grant is None or head is None or head.is_damaged:
+    if grant is None or grant.is_damaged:
         return None
-    if not services.access.decide(grant.actor, action, head).allowed:
+    try:
+        decision = services.access.decide(grant.actor, action, grant.library_id)
+    except LibraryNotFound:  # deleted at this moment
         return None
     request.scope["account"] = grant.actor.email
-    return Admission(grant, head)
+    return grant.store_id if decision.allowed else None
 
 
 @contextmanager

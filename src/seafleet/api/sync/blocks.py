@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from seafleet.access import Action
 from seafleet.api.kernel import BINARY, PUBLIC, ApiRequest, Marker, Reply, StreamRequest, route, stream_route
-from seafleet.api.sync.admission import admit, admit_on_loop
+from seafleet.api.sync.admission import admit, store_on_loop
 from seafleet.api.sync.surface import NAME
 from seafleet.errors import FileTooLarge, ObjectMissing
 from seafleet.ids import ObjectId
@@ -36,10 +36,10 @@ _AT_ONCE_BYTES: Final = 1 << 20
 )
 async def get_block(request: StreamRequest) -> None:
     """Send a block as it is stored. Raises ObjectMissing."""
-    admission = admit_on_loop(request, Action.READ)
-    if admission is not None:
+    store_id = store_on_loop(request, Action.READ)
+    if store_id is not None:
         block_id = ObjectId(request.path_params["block_id"])
-        data = small_block(request.services.objects, admission.head.store_id, block_id)
+        data = small_block(request.services.objects, store_id, block_id)
         if data is not None:
             await request.reply(Reply(data, media_type=BINARY))
             return
@@ -89,13 +89,13 @@ async def put_block(request: StreamRequest) -> None:
 
 async def _put_at_once(request: StreamRequest, data: bytes) -> None:
     objects, block_id = request.services.objects, ObjectId(request.path_params["block_id"])
-    admission = None
+    store_id = None
     if len(data) <= objects.inline_block_bytes:
-        admission = admit_on_loop(request, Action.WRITE)
-    if admission is None:
+        store_id = store_on_loop(request, Action.WRITE)
+    if store_id is None:
         await request.run_api(_admit_and_put, request, block_id, data)
     else:
-        await asyncio.wrap_future(submit_block(objects, admission.head.store_id, block_id, data))
+        await asyncio.wrap_future(submit_block(objects, store_id, block_id, data))
 
 
 def _admit_and_put(request: StreamRequest, block_id: ObjectId, data: bytes) -> None:
