@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert
 
+from seafleet.accounts.access_tokens import AccessTokens
 from seafleet.accounts.model import Account
 from seafleet.accounts.tokens import Tokens
 from seafleet.db import tables
@@ -49,6 +50,7 @@ class RegistrySite:
             self.world.audit,
             self.world.roles,
         )
+        self.world.access_tokens = AccessTokens(database, self.clock, self.world.random, self.world.devices)
         made = self.registry.organizations.create("org", f"runtime-{next(_numbers)}", BY)
         self.organization_id = made.id
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from seafleet.accounts import token_rows as sql
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from seafleet.clock import Clock
     from seafleet.db.engine import Database, Transaction
+    from seafleet.devices.model import DeviceState, Verdict
     from seafleet.devices.service import Devices
     from seafleet.ids import RandomSource
 
@@ -151,6 +152,7 @@ class AccessTokens:
         if device is not None:
             found = self._devices.verdict(device)
             if not found.allowed:
+                self._note_refusal(device, replace(found, wipe=False))
                 raise DeviceBlocked(found.status, found.sentence)
         if row.account_id is not None and not row.is_active:
             raise AccountDisabled(row.email)
@@ -169,6 +171,11 @@ class AccessTokens:
         )
         library_id = LibraryId(row.library_id)
         return AccessGrant(library_id, row.operation, row.object, actor, row.one_time, row.expires_at)
+
+    def _note_refusal(self, device: DeviceState, found: Verdict) -> None:
+        """Note the contact; the file server does not tell of wipes, so none is delivered by this."""
+        if self._devices.wants_refusal_noted(device, found, ""):
+            self._database.write(lambda tx: self._devices.note_refusal(tx, device, found, ""))
 
     def _link(self, row: Any) -> LinkScope | None:
         library_id = LibraryId(row.library_id)

@@ -10,7 +10,7 @@ Source: Web API conventions §2; Seafile devices §2, §3, §5; device registry 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from seafleet.accounts import token_rows as sql
@@ -132,18 +132,26 @@ class Tokens:
             raise ClientForbidden(family)
         check_identity(info)
         owner = Owner(account.id, account.organization_id, account.email)
+        refused: list[tuple[DeviceState, Verdict]] = []
 
         def work(tx: Transaction) -> IssuedToken:
             _check_active(tx, account)
             link = self._devices.connect(tx, owner, info)
             found = self._devices.verdict(link)
+            if found.login_refused:
+                refused[:] = [(link, replace(found, wipe=False))]
             raise_login_refusal(found)
             token = self._token_of(tx, account.id, link.link_id)
             detail: Detail = {"device_id": link.device_id, "link_id": link.link_id, "status": found.status}
             self._audit.write(tx, "api:device:login", account.email, ip=info.ip, detail=detail)
             return IssuedToken(token, "" if found.allowed else found.status)
 
-        return self._database.write(work)
+        try:
+            return self._database.write(work)
+        except DeviceBlocked:
+            for link, found in refused:
+                self._note_refusal(link, found, info.ip)
+            raise
 
     def _token_of(self, tx: Transaction, account_id: int, link_id: int | None) -> str:
         """Return the one token of an account or link, made anew if it is not there or cannot be opened any
