@@ -44,9 +44,7 @@ _OF_ACCOUNT: Final = _ROWS.where(_link.account_id == bindparam("account")).order
     _link.last_accessed.desc(), _link.platform, _link.client_device_id
 )
 # The rows of a page are found first, so that what is only shown is read for them alone.
-_HAS_TOKEN: Final = exists(
-    select(api_token.c.device_link_id).where(api_token.c.device_link_id == _link.id)
-)
+_HAS_TOKEN: Final = exists(select(api_token.c.device_link_id).where(api_token.c.device_link_id == _link.id))
 _ORDER: Final = (_link.last_accessed.desc(), _link.account_id, _link.platform, _link.client_device_id)
 _PAGE_IDS: Final = select(_link.id).where(_link.wiped_at.is_(None), _HAS_TOKEN).order_by(*_ORDER)
 _BY_IDS: Final = _ROWS.where(_link.id.in_(bindparam("ids", expanding=True))).order_by(*_ORDER)
