@@ -19,7 +19,7 @@ import pytest
 
 from tests.support.server import ApiClient, RunningServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 CLIENTS = 32
 STEPS = 12

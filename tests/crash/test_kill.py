@@ -16,7 +16,7 @@ import pytest
 from tests.crash.workload import DELETIONS, EDITS, UPLOADS, Fuse, Worker, present
 from tests.support.server import ApiClient, RunningServer, until, wait_for_end
 
-pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(300)]
 
 CLIENTS = 8
 

@@ -23,7 +23,7 @@ from tests.support.postgresql import LIBC, PR_SET_PDEATHSIG
 ADMIN_EMAIL: Final = "admin@example.com"
 ADMIN_PASSWORD: Final = "the administrator's password"
 PASSWORD: Final = "a user's password"
-_READY_SECONDS: Final = 30.0
+_READY_SECONDS: Final = 90.0
 _STOP_SECONDS: Final = 20.0
 _names = itertools.count(1)
 
