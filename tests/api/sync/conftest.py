@@ -28,7 +28,14 @@ from tests.support.peer import Peer
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="package", params=["sqlite", "postgresql"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests once on each database, unless their module says which ones matter to it."""
+    if "server" in metafunc.fixturenames:
+        kinds = getattr(metafunc.module, "DATABASES", ("sqlite", "postgresql"))
+        metafunc.parametrize("server", kinds, indirect=True, scope="package")
+
+
+@pytest.fixture(scope="package")
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[InProcessServer]:

@@ -14,6 +14,8 @@ from seafleet.sync.blocks import MAX_BLOCK_BYTES
 from tests.api.sync.conftest import Site
 from tests.support.peer import Peer, make_tree
 
+# What they store is tested on each database in tests/sync.
+DATABASES = ("sqlite",)
 SIZES = (1, 65_536, 65_537, 524_288, 1 << 20, (1 << 20) + 1, 3_000_001)
 
 

@@ -15,6 +15,8 @@ from seafleet.store.contract import Kind
 from tests.api.sync.conftest import Site
 from tests.support.peer import Peer, Tree, make_tree, text_of
 
+# What they store is tested on each database in tests/sync.
+DATABASES = ("sqlite",)
 MISSING = ObjectId("1" * 40)
 FILES = {"a.txt": b"hello", "folder": {"b.txt": b"there", "deep": {"c": b"c"}}, "empty": b"", "void": {}}
 

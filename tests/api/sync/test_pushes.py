@@ -228,6 +228,30 @@ def test_files_whose_blocks_are_missing_are_named(peer: Peer) -> None:
     assert peer.put_head(commit.commit_id).status_code == 200
 
 
+def test_a_commit_on_top_of_one_that_was_refused_is_checked_with_it(site: Site, peer: Peer) -> None:
+    lost = make_tree({"lost.txt": b"not sent"})
+    refused = peer.begin(Tree(lost.root_id, lost.objects))
+    assert peer.put_head(refused.commit_id).status_code == 446
+    more = make_tree({"lost.txt": b"not sent", "more": b"sent"})
+    more.blocks = make_tree({"more": b"sent"}).blocks
+    commit = peer.begin(more, refused.commit_id)
+    answer = peer.put_head(commit.commit_id)
+    assert (answer.status_code, answer.json()) == (446, ["lost.txt"])
+    assert peer.head() == site.library.commit_id
+    peer.send_tree(lost)
+    assert peer.put_head(commit.commit_id).status_code == 200
+    assert peer.clone() == {"lost.txt": b"not sent", "more": b"sent"}
+
+
+def test_commits_that_name_each_other_as_parents_are_refused(site: Site, peer: Peer) -> None:
+    first = peer.make_commit(make_tree({}), MISSING)
+    second = peer.make_commit(make_tree({}), first.commit_id)
+    for commit in (dataclasses.replace(first, parent_id=second.commit_id), second):
+        assert peer.put_commit(commit).status_code == 200
+    assert peer.put_head(second.commit_id).status_code == 400
+    assert peer.head() == site.library.commit_id
+
+
 def test_a_file_whose_object_is_missing_is_named(peer: Peer) -> None:
     tree = make_tree({"a": b"1"})
     del tree.objects[next(name for name in tree.objects if name != tree.root_id)]
