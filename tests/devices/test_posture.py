@@ -100,7 +100,7 @@ def test_what_is_no_policy_is_refused(value: object) -> None:
         parse_policy(value)
 
 
-_values = {"min_os_version": "10.2", "min_agent_version": "1", "report_age": 24}
+_values: dict[str, str | int] = {"min_os_version": "10.2", "min_agent_version": "1", "report_age": 24}
 
 
 @given(

@@ -192,7 +192,7 @@ def test_codes_of_unknown_groups_and_organizations_are_not_made(site: RegistrySi
 def test_the_log_is_read_in_pages_newest_first(site: RegistrySite) -> None:
     device = site.device()
     for status in ("LOST", "ACTIVE") * 5:
-        site.apply(device, site.actions.set_status(status))  # type: ignore[arg-type]
+        site.apply(device, site.actions.set_status(status))
         site.clock.advance(60)
     seen, before = [], None
     while True:
