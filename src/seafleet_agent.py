@@ -2616,10 +2616,7 @@ class Agent:
 
     def _take(self, order: Order) -> None:
         """Carry out an order unless that was done before, and keep the result until the server has it."""
-        state = self._store.load()
-        if order.key in state.results:
-            return
-        result = state.answered.get(order.key)
+        result = self._store.load().answered.get(order.key)
         if result is None:
             log.info("order %d: %s", order.id, clean(order.type, 40))
             status, text = self._orders.carry_out(order)

@@ -210,6 +210,22 @@ def test_as_root_the_clients_of_other_accounts_are_wiped_with_their_rights(
         assert (theirs.data / "repo.db").stat().st_uid == 65534
 
 
+def test_nobody_saves_a_folder_of_another_account_by_claiming_to_sync_it(
+    client: Installation, store: StateFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = client.home / "notes"
+    client.add(1, folder)
+    claimant = Installation(tmp_path.resolve() / "ines").set_up()
+    claimant.add(2, folder, ELSEWHERE, files=False)
+    own = agent.own_account()
+    found = agent.Found(
+        [(own, [client.client()]), (own._replace(uid=own.uid + 1), [claimant.client()])], problems=[]
+    )
+    monkeypatch.setattr(agent, "find_clients", lambda _machine, _configurations: found)
+    assert carry_out(store, "wipe", libraries="all").status == "done"
+    assert not folder.exists()
+
+
 def test_an_account_that_cannot_be_looked_into_makes_the_wipe_fail(
     store: StateFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -483,9 +483,10 @@ def test_the_loop_sleeps_between_rounds_until_it_is_stopped(desk: FakeDesk) -> N
 # -- the line ------------------------------------------------------------------------------------------------
 
 
-def test_a_redirect_does_not_take_the_token_along(desk: FakeDesk) -> None:
+@pytest.mark.parametrize("request_line", ["PUT report/", "GET commands/"])
+def test_a_redirect_is_not_followed_and_so_takes_no_token_along(desk: FakeDesk, request_line: str) -> None:
     with FakeServer() as other:
-        desk.server.fail("PUT report/", 307, None, Location=other.url + "/api/v2.1/device-agent/report/")
+        desk.server.fail(request_line, 302, None, Location=other.url + "/api/v2.1/device-agent/commands/")
         with pytest.raises(Unreachable, match="enrol with that address"):
             desk.round()
         assert other.requests == []

@@ -213,6 +213,26 @@ def test_a_folder_swapped_for_a_link_after_the_look_is_not_followed(
     assert tree(outside) == ["a.txt", "b.txt", "sub", "sub/c.txt"]
 
 
+def test_a_folder_inside_swapped_for_a_link_after_the_look_is_not_entered(
+    client: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, outside = client.home / "notes", client.home / "private"
+    library_id = client.add(1, folder)
+    fill(outside)
+    enter = Eraser._enter
+
+    def swap_then_enter(eraser: Eraser, level: Any, name: str, path: str) -> Any:
+        if name == "sub":
+            (folder / "sub").rename(client.home / "moved")
+            (folder / "sub").symlink_to(outside)
+        return enter(eraser, level, name, path)
+
+    monkeypatch.setattr(Eraser, "_enter", swap_then_enter)
+    (outcome,) = wipe(client, target(client, library_id, folder))
+    assert (outcome.state, len(outcome.left)) == ("failed", 1)
+    assert tree(outside) == ["a.txt", "b.txt", "sub", "sub/c.txt"]
+
+
 def test_a_way_that_contains_a_link_is_never_opened(tmp_path: Path) -> None:
     real = tmp_path.resolve() / "real"
     real.mkdir()
