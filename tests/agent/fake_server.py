@@ -5,8 +5,10 @@ Source: device registry §8, "Agent protocol".
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,7 +56,7 @@ class Fault:
 class FakeServer:
     """Serves one device. `commands` wait for it; `faults` are answered before anything proper, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.device_token = ""
         self.generation = 0
         self.known = True
@@ -68,11 +70,14 @@ class FakeServer:
         self.complaints: list[str] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
         self._http.daemon_threads = True
+        self._scheme = "http" if tls is None else "https"
+        if tls is not None:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
 
     @property
     def url(self) -> str:
         """Scheme, host and port."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_address[1]}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -221,6 +226,11 @@ def _handler_of(server: FakeServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(text)
 
         do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - names of the standard library
+
+        def handle(self) -> None:
+            """Serve a connection; a client that breaks it off is no concern of a test."""
+            with contextlib.suppress(OSError):
+                super().handle()
 
         def log_message(self, format: str, *args: Any) -> None:
             """Stay silent."""
