@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from websockets.sync.client import connect
 
@@ -32,7 +33,7 @@ def test_a_change_through_any_worker_reaches_the_clients_of_all(two_workers: Run
     user = two_workers.user()
     library_id = user.create_library()
     token = user.json("GET", f"/api2/repos/{library_id}/download-info/")["token"]
-    peer = Peer(two_workers.url, library_id, token, email=user.email)
+    peer = Peer(two_workers.url, library_id, token, email=user.email, http=user.http)
     ticket = {"id": library_id, "jwt_token": peer.get("jwt-token").json()["jwt_token"]}
     address = f"ws://127.0.0.1:{two_workers.port}/notification"
     with ExitStack() as stack:
@@ -41,8 +42,8 @@ def test_a_change_through_any_worker_reaches_the_clients_of_all(two_workers: Run
             socket.send(json.dumps({"type": "subscribe", "content": {"repos": [ticket]}}))
             assert _heard(socket) == peer.head()
         for number in range(4):
-            peer.http.close()
-            peer = Peer(two_workers.url, library_id, token, email=user.email)  # perhaps the other worker
+            # A connection of its own, perhaps to the other worker.
+            peer.http = stack.enter_context(httpx.Client(timeout=60))
             commit = peer.push(make_tree({f"{number}": b"%d" % number}))
             assert [_heard(socket) for socket in sockets] == [commit.commit_id] * CONNECTIONS
             assert peer.head() == commit.commit_id
