@@ -130,6 +130,16 @@ def test_an_ipv6_address_is_written_in_brackets() -> None:
     assert (settings.host, settings.port) == ("::1", 80)
 
 
+def test_the_registrys_clock_may_be_moved_where_the_environment_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not Settings.load().device_registry_test_clock
+    for name in ("DEVICE_REGISTRY_TEST_CLOCK", "SEAFLEET_DEVICE_REGISTRY_TEST_CLOCK"):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "1")
+            assert Settings.load().device_registry_test_clock
+
+
 def test_every_setting_is_described() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
 

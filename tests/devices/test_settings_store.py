@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from seafleet.db import tables
 from seafleet.devices.events import EventFilter
 from seafleet.devices.settings import RegistryClock, RegistrySettings, SettingsStore
 from seafleet.errors import InvalidArgument
@@ -107,3 +108,14 @@ def test_changes_are_told_with_before_and_after(site: RegistrySite) -> None:
     events = site.registry.events.page(EventFilter(action="settings_changed", actor=BY.name), limit=1).events
     assert events[0].before == {"device_limit": 0, "posture_mode": "off"}
     assert events[0].after == {"device_limit": 5, "posture_mode": "warn"}
+
+
+def test_a_value_that_is_not_understood_is_passed_over(
+    site: RegistrySite, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.set(device_limit=5)
+    for key, value in (("posture_mode", '"strict"'), ("of_a_later_version", "1")):
+        site.world.insert(tables.setting, key=f"device_registry.{key}", value=value)
+    site.settings.forget()
+    assert (site.settings.current.posture_mode, site.settings.current.device_limit) == ("off", 5)
+    assert "posture_mode" in caplog.text

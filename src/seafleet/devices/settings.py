@@ -8,9 +8,10 @@ Source: device registry §9.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +32,7 @@ PREFIX: Final = "device_registry."
 MAX_NUMBER: Final = 1_000_000_000
 CLOCK_OFFSET: Final = "clock_offset_seconds"
 
+_log = logging.getLogger(__name__)
 _is_context_root = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 _READ: Final = select(setting.c.key, setting.c.value).where(setting.c.key.startswith(PREFIX, autoescape=True))
 _insert = upsert(setting).values(key=bindparam("key"), value=bindparam("value"))
@@ -157,6 +159,7 @@ class SettingsStore:
         self._lock = threading.Lock()
         self._read_at = -1
         self._current = self._defaults
+        self._passed_over: set[str] = set()
         self._policy = self._defaults, self._defaults.policy  # asked for at every request
         self.test_clock = test_clock
 
@@ -206,10 +209,19 @@ class SettingsStore:
             stored = {
                 str(key).removeprefix(PREFIX): json.loads(value) for key, value in connection.execute(_READ)
             }
-        known = {name: parse(name, value) for name, value in stored.items() if name in _CHECKS}
         if not self.test_clock:
-            known.pop(CLOCK_OFFSET, None)
-        return replace(self._defaults, **known)
+            stored.pop(CLOCK_OFFSET, None)
+        return replace(self._defaults, **dict(self._readable(stored)))
+
+    def _readable(self, stored: Mapping[str, object]) -> Iterator[tuple[str, Any]]:
+        """Yield what this version understands: a value that another one left must not stop every request."""
+        for name in stored.keys() & _CHECKS.keys():
+            try:
+                yield name, parse(name, stored[name])
+            except InvalidArgument as error:
+                if name not in self._passed_over:
+                    self._passed_over.add(name)
+                    _log.warning("a stored setting is not used: %s", error)
 
 
 class RegistryClock:
