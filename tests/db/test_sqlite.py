@@ -243,3 +243,11 @@ def test_a_result_read_half_way_does_not_hold_an_old_state(database: Database) -
     database.write(insertion("new"))
     assert len(half) == 10
     assert value_of(database, "new") == "1"
+
+
+def test_a_server_on_sqlite_does_not_load_the_driver_of_postgresql(tmp_path: Path) -> None:
+    program = (
+        f"import sys; from seafleet.db.engine import Database; Database.open({str(tmp_path / 'a.db')!r})"
+    )
+    command = [sys.executable, "-c", f"{program}; sys.exit('psycopg' in sys.modules)"]
+    assert subprocess.run(command, check=False).returncode == 0

@@ -26,7 +26,6 @@ from sqlalchemy.engine import URL, make_url
 
 from seafleet.db.failures import as_storage_failure
 from seafleet.db.migrations import migrate
-from seafleet.db.postgresql import PostgresqlBackend
 from seafleet.db.sqlite import SqliteBackend
 from seafleet.db.transaction import State, Transaction, Work
 
@@ -132,6 +131,8 @@ def _backend(url: URL, pool_size: int) -> Backend:
     if url.drivername in ("sqlite", "sqlite+pysqlite"):
         return SqliteBackend(url)
     if url.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        from seafleet.db.postgresql import PostgresqlBackend  # noqa: PLC0415 - its driver is large
+
         return PostgresqlBackend(url.set(drivername="postgresql+psycopg"), pool_size)
     raise ValueError(f"not a supported database: {url.drivername}")
 

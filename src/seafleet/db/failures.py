@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
+import sys
+from typing import TYPE_CHECKING, Final, TypeGuard
 
-import psycopg
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from seafleet.errors import StorageFailure
+
+if TYPE_CHECKING:
+    import psycopg
 
 # SQLite reports mistakes in SQL and limits of single values under these names; everything else that is not a
 # broken constraint comes from the disk, another process or the file itself.
@@ -29,20 +32,20 @@ def as_storage_failure(error: BaseException | None) -> StorageFailure | None:
     if isinstance(cause, sqlite3.Error):
         failed = _is_sqlite_failure(cause)
     else:
-        failed = isinstance(cause, psycopg.Error) and _is_postgresql_failure(cause)
+        failed = _is_of_psycopg(cause) and _is_postgresql_failure(cause)
     return StorageFailure(f"the database failed: {cause}") if failed else None
 
 
 def is_serialization_failure(error: BaseException) -> bool:
     """Tell whether PostgreSQL undid a transaction for the sake of another one: running it again helps."""
     cause = error.orig if isinstance(error, DBAPIError) else error
-    return isinstance(cause, psycopg.Error) and cause.sqlstate in _POSTGRESQL_ROLLED_BACK
+    return _is_of_psycopg(cause) and cause.sqlstate in _POSTGRESQL_ROLLED_BACK
 
 
 def is_unique_violation(error: BaseException) -> bool:
     """Tell whether a row with the same key was there already."""
     cause = error.orig if isinstance(error, IntegrityError) else error
-    if isinstance(cause, psycopg.Error):
+    if _is_of_psycopg(cause):
         return cause.sqlstate == "23505"
     name = getattr(cause, "sqlite_errorname", "")
     return name in ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
@@ -55,7 +58,14 @@ def _is_sqlite_failure(cause: sqlite3.Error) -> bool:
     return name.startswith("SQLITE_") and name not in _SQLITE_MISTAKES
 
 
+def _is_of_psycopg(cause: BaseException | None) -> TypeGuard[psycopg.Error]:
+    """Tell whether PostgreSQL's driver raised this; a server on SQLite never loads it, which saves 10 MB."""
+    driver = sys.modules.get("psycopg")
+    return driver is not None and isinstance(cause, driver.Error)
+
+
 def _is_postgresql_failure(cause: psycopg.Error) -> bool:
     if cause.sqlstate:
         return cause.sqlstate.startswith(_POSTGRESQL_FAILURES)
-    return isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError))
+    driver = sys.modules["psycopg"]
+    return isinstance(cause, (driver.OperationalError, driver.InterfaceError))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import psycopg
 from sqlalchemy import Connection, CursorResult, Executable
 from sqlalchemy.exc import DBAPIError
 
@@ -51,7 +49,7 @@ class Transaction:
         """Execute a prepared statement, for each of a sequence of parameters; return how many rows it met."""
         try:
             return statement.run(self.connection, parameters)
-        except (sqlite3.Error, psycopg.Error):
+        except BaseException:  # whatever the driver raises
             self.spoiled = True
             raise
 
