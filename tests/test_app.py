@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,24 @@ def test_an_error_of_the_work_reaches_who_waits() -> None:
         assert await pool.run(divmod, 7, 2) == (3, 1)
 
     asyncio.run(fail())
+    pool.close()
+
+
+def test_what_a_thread_began_elsewhere_is_awaited_without_the_thread() -> None:
+    pool = Threads("t", 1)
+    good, bad, cancelled = Future[str](), Future[str](), Future[str]()
+
+    async def follow() -> list[object]:
+        begun = [pool.follow(lambda begun: begun, future) for future in (good, bad, cancelled)]
+        plain = await pool.follow(str.upper, "the thread is free")
+        good.set_result("done")
+        bad.set_exception(ValueError("broken"))
+        cancelled.cancel()
+        return [plain, *await asyncio.gather(*begun, return_exceptions=True)]
+
+    plain, first, second, third = asyncio.run(follow())
+    assert (plain, first, str(second)) == ("THE THREAD IS FREE", "done", "broken")
+    assert isinstance(third, CancelledError)
     pool.close()
 
 

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import struct
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,11 +22,13 @@ from tests.agent.recorded import RecordedMachine
 
 NOBODY = Account(65534, 65534, "nobody", "/nonexistent")
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root may act for others")
+# The agent has one thread; what runs tests has more, and newer versions of Python warn of a fork then.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Installation:
-    return Installation(tmp_path.resolve() / "mara").set_up()
+def client(short_path: Path) -> Installation:
+    return Installation(short_path / "mara").set_up()
 
 
 class FakeDaemon:
@@ -258,18 +259,11 @@ def test_work_for_another_account_is_done_with_its_rights(tmp_path: Path) -> Non
         agent.in_account(NOBODY, (tmp_path / "secret").read_text, 10)
 
 
-@pytest.fixture
-def common() -> Iterator[Path]:
-    """A folder that every account can reach, unlike those of pytest."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        yield Path(name).resolve()
-
-
 @as_root
-def test_root_removes_nothing_that_the_account_itself_could_not(common: Path) -> None:
-    client = Installation(common / "evil").set_up()
-    folder = common / "of root"
+def test_root_removes_nothing_that_the_account_itself_could_not(short_path: Path) -> None:
+    short_path.chmod(0o755)
+    client = Installation(short_path / "evil").set_up()
+    folder = short_path / "of root"
     library_id = client.add(1, folder)
     for path in [client.home, *client.home.rglob("*")]:
         os.lchown(path, 65534, 65534)

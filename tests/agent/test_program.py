@@ -104,6 +104,21 @@ def test_help_tells_the_commands_and_every_exit_code() -> None:
     } - {agent.EXIT_CODES}
 
 
+def test_the_page_for_administrators_tells_every_exit_code_command_and_option() -> None:
+    page = (ROOT / "docs" / "agent.md").read_text("utf-8")
+    told = {int(code) for code in re.findall(r"^\| (\d) \|", page, re.MULTILINE)}
+    assert told == set(range(agent.EXIT_STATE + 1))
+    texts = [
+        run(*words, "--help").stdout
+        for words in ((), *((c,) for c in ("enrol", "status", "report", "retire")))
+    ]
+    options = {option for text in texts for option in re.findall(r"--[a-z-]+", text)}
+    expected_elsewhere = {"--help", "--version", "--verbose"}
+    assert {option for option in options - expected_elsewhere if f"{option}" not in page} == set()
+    for command in ("enrol", "run", "status", "report", "retire", "install", "uninstall"):
+        assert f"`{command}" in page
+
+
 @pytest.mark.parametrize("words", [(), ("dance",), ("enrol",), ("run", "--twice")])
 def test_a_wrong_command_line_is_told_from_every_other_trouble(words: tuple[str, ...]) -> None:
     assert run(*words).returncode == agent.EXIT_USAGE

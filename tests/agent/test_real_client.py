@@ -24,10 +24,10 @@ def mara(sqlite_server: RunningServer) -> ApiClient:
 
 
 @pytest.fixture
-def client(mara: ApiClient, tmp_path: Path) -> Iterator[SeafileClient]:
+def client(mara: ApiClient, short_path: Path) -> Iterator[SeafileClient]:
     """A running client without libraries."""
     require_programs()
-    found = SeafileClient(tmp_path.resolve() / "home", mara.server.url).start()
+    found = SeafileClient(short_path / "home", mara.server.url).start()
     yield found
     found.kill()
 

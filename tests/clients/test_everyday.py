@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import shutil
@@ -15,8 +16,10 @@ from seafleet.accounts.model import Account
 from seafleet.db import tables
 from seafleet.library.edits import Delete, MakeFolder, Rename
 from seafleet.library.model import Author
-from tests.clients.conftest import Pair
-from tests.support.seafile_client import as_snapshot, snapshot, wait_until
+from tests.clients.conftest import Pair, leave, unsynced
+from tests.support.inprocess import InProcessServer
+from tests.support.postgresql import PostgresqlServer
+from tests.support.seafile_client import SeafileClient, as_snapshot, snapshot, wait_until
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(240)]
 
@@ -186,6 +189,27 @@ def test_a_folder_shown_as_a_library_is_kept_in_step_with_the_whole(bare: Pair) 
     write(bare.here, {"shown/from the whole": b"4"})
     wait_until((folder / "from the whole").exists, "the whole's file is in the part")
     bare.folders.append(folder)
+
+
+def test_two_machines_are_kept_in_step_by_a_server_on_postgresql(
+    machines: tuple[SeafileClient, SeafileClient], postgresql_server: PostgresqlServer, tmp_path: Path
+) -> None:
+    with (
+        postgresql_server.database() as url,
+        InProcessServer(tmp_path / "data", database_url=url, throttle_exempt="127.0.0.0/8") as server,
+    ):
+        elsewhere = tuple(dataclasses.replace(machine, server=server.url) for machine in machines)
+        pair = unsynced(server, (elsewhere[0], elsewhere[1]))
+        for machine in (0, 1):
+            pair.clone(machine)
+        write(pair.here, {"a": b"1", "d/b": b"2" * 100_000})
+        pair.await_same({**as_snapshot({"a": b"1", "d/b": b"2" * 100_000}), "d": "folder"})
+        write(pair.here, {"mine": b"3"})
+        write(pair.there, {"yours": b"4"})
+        wait_until(lambda: pair.head().file_count == 4, "all files are on the server")
+        pair.await_same()
+        assert len(snapshot(pair.here)) == 5
+        leave(pair)
 
 
 def share(pair: Pair, account: Account, permission: str) -> None:

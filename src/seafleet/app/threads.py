@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -27,17 +29,19 @@ class Threads:
     def __init__(self, name: str, size: int) -> None:
         self._name = name
         self._size = size
-        self._queue: SimpleQueue[tuple[Callable[..., Any], Sequence[object], asyncio.Future[Any]] | None]
-        self._queue = SimpleQueue()
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def run(self, work: Callable[..., T], *arguments: object) -> Awaitable[T]:
         """Have a thread run `work(*arguments)`; to be awaited. Called on the event loop only."""
-        if len(self._threads) < self._size:
-            self._start()
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put((work, arguments, future))
-        return future
+        return self._put(work, arguments, follows=False)
+
+    def follow(self, work: Callable[..., Any], *arguments: object) -> Awaitable[Any]:
+        """Do the same; if `work` returns a future, await what that comes to.
+
+        The thread does not wait for it, and the loop is woken once, at the end.
+        """
+        return self._put(work, arguments, follows=True)
 
     def close(self) -> None:
         """Let the threads finish what is queued, and end them."""
@@ -47,6 +51,13 @@ class Threads:
             thread.join()
         self._threads.clear()
 
+    def _put(self, work: Callable[..., Any], arguments: Sequence[object], *, follows: bool) -> Awaitable[Any]:
+        if len(self._threads) < self._size:
+            self._start()
+        awaited: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.put((work, arguments, awaited, follows))
+        return awaited
+
     def _start(self) -> None:
         thread = threading.Thread(target=self._serve, name=f"{self._name}-{len(self._threads)}", daemon=True)
         self._threads.append(thread)
@@ -54,24 +65,40 @@ class Threads:
 
     def _serve(self) -> None:
         while (job := self._queue.get()) is not None:
-            work, arguments, future = job
+            work, arguments, awaited, follows = job
             try:
                 result, error = work(*arguments), None
             except BaseException as raised:
                 result, error = None, raised
-            # The loop may be gone when a server is stopped while work runs: then nobody waits.
-            with contextlib.suppress(RuntimeError):
-                future.get_loop().call_soon_threadsafe(_settle, future, result, error)
-            del job, work, arguments, future, result, error
+            if follows and isinstance(result, Future):
+                result.add_done_callback(partial(_pass_on, awaited))
+            else:
+                _hand_over(awaited, result, error)
+            del job, work, arguments, awaited, result, error
 
 
-def _settle(future: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
-    if future.cancelled():
+_Job = tuple[Callable[..., Any], Sequence[object], asyncio.Future[Any], bool]
+
+
+def _pass_on(awaited: asyncio.Future[Any], done: Future[Any]) -> None:
+    """Hand over what a future came to; in the thread that brought it to its end."""
+    error = CancelledError() if done.cancelled() else done.exception()
+    _hand_over(awaited, None if error is not None else done.result(), error)
+
+
+def _hand_over(awaited: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
+    # The loop may be gone when a server is stopped while work runs: then nobody waits.
+    with contextlib.suppress(RuntimeError):
+        awaited.get_loop().call_soon_threadsafe(_settle, awaited, result, error)
+
+
+def _settle(awaited: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
+    if awaited.cancelled():
         return
     if error is not None:
-        future.set_exception(error)
+        awaited.set_exception(error)
     else:
-        future.set_result(result)
+        awaited.set_result(result)
 
 
 class Periodic:

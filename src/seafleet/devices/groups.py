@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 DEFAULT: Final = "Default"
 MAX_NAME: Final = 100
+_PART: Final = 500
 
 _group, _member = device_group.c, device_group_member.c
 _OF_DEVICE: Final = (
@@ -42,6 +43,9 @@ _OF_DEVICE: Final = (
     .order_by(_member.position, _group.name)
 )
 _LEAVE: Final = delete(device_group_member).where(_member.device_id == bindparam("device"))
+_LEAVE_GROUP: Final = delete(device_group_member).where(
+    _member.group_id == bindparam("group"), _member.device_id.in_(bindparam("devices", expanding=True))
+)
 _JOIN: Final = insert(device_group_member)
 _BY_ID: Final = select(device_group).where(
     _group.organization_id == bindparam("organization"), _group.id == bindparam("group")
@@ -307,24 +311,28 @@ def _replace_members(
 ) -> tuple[list[int], list[int]]:
     """Replace the devices of a group; new ones get it as their last. Return the numbers before and after."""
     wanted = sorted(set(device_ids))
-    known = set(tx.execute(_KNOWN_DEVICES, {"organization": organization_id, "devices": wanted}).scalars())
+    known: set[int] = set()
+    for part in _parts(wanted):
+        parameters = {"organization": organization_id, "devices": part}
+        known.update(tx.execute(_KNOWN_DEVICES, parameters).scalars())
     for device_id in wanted:
         if device_id not in known:
             raise DeviceNotFound(device_id)
     present = [row.device_id for row in tx.execute(_MEMBERS, {"groups": [group_id]})]
-    gone = [device_id for device_id in present if device_id not in known]
-    new = [device_id for device_id in wanted if device_id not in set(present)]
-    if gone:
-        tx.execute(
-            delete(device_group_member).where(_member.group_id == group_id, _member.device_id.in_(gone))
-        )
-    if new:
-        last = {row.device_id: row.last for row in tx.execute(_LAST_POSITIONS, {"devices": new})}
-        tx.execute(
-            _JOIN,
-            [{"device_id": n, "group_id": group_id, "position": last.get(n, -1) + 1} for n in new],
-        )
+    gone, new = sorted(set(present) - known), sorted(known - set(present))
+    for part in _parts(gone):
+        parameters = {"group": group_id, "devices": part}
+        tx.execute(_LEAVE_GROUP, parameters)
+    for part in _parts(new):
+        last = {row.device_id: row.last for row in tx.execute(_LAST_POSITIONS, {"devices": part})}
+        rows = [{"device_id": n, "group_id": group_id, "position": last.get(n, -1) + 1} for n in part]
+        tx.execute(_JOIN, rows)
     return present, wanted
+
+
+def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Yield the numbers some hundreds at once: statements take only so many values."""
+    return (numbers[at : at + _PART] for at in range(0, len(numbers), _PART))
 
 
 def _with_members(connection: Connection, rows: Sequence[Any]) -> list[DeviceGroup]:

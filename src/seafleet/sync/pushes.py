@@ -95,12 +95,20 @@ class Pushes:
         return self._libraries.submit_task(head.library_id, Push(author, head.library_id, commit_id, seen))
 
     def _base_of(self, head: Head, commit: Commit) -> Commit:
-        """Return the parent of a pushed commit. Raises MalformedObject when there is none."""
-        try:
-            if commit.parent_id is not None:
-                return self._libraries.commits.get(head.library_id, commit.parent_id)
-        except CommitNotFound:
-            pass
+        """Return the newest commit behind a pushed one that is part of the history.
+
+        That is its parent, unless that one was pushed in vain: what it brought has to be checked as well.
+        Raises MalformedObject when there is none.
+        """
+        commits, seen = self._libraries.commits, {commit.commit_id}
+        while commit.parent_id is not None and commit.parent_id not in seen:
+            seen.add(commit.parent_id)
+            try:
+                commit = commits.get(head.library_id, commit.parent_id)
+            except CommitNotFound:
+                break
+            if commits.in_history(head.library_id, commit.commit_id):
+                return commit
         raise MalformedObject("commit", "its parent is not known here")
 
     def _check(self, head: Head, base: Commit, commit: Commit, may_write: MayWrite | None) -> None:

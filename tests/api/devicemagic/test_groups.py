@@ -126,6 +126,16 @@ def test_devices_of_a_group_are_replaced(caller: Caller) -> None:
     assert change(caller, number, {"device_ids": []}).json()["device_ids"] == []
 
 
+def test_a_group_takes_more_devices_than_a_statement_has_places(caller: Caller) -> None:
+    number = make(caller, "North")["North"]
+    answer = change(caller, number, {"device_ids": list(range(1_000_000, 1_100_000))})
+    assert (answer.status_code, answer.json()) == (
+        422,
+        {"errors": {"device_ids": ["Unknown device: 1000000"]}},
+    )
+    assert caller.request("POST", "/groups", json=[str(n) for n in range(1001)]).status_code == 422
+
+
 def test_a_group_is_renamed(caller: Caller) -> None:
     numbers = make(caller, "North", "South")
     answer = change(caller, numbers["North"], {"group": {"name": "Nord"}})

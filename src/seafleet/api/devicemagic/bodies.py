@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     Attributes = Mapping[str, str | None] | Unset | None
 
+MAX_GROUPS: Final = 1000
+
 _BYTE_ORDER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _ATTRIBUTES: Final = ("custom_attributes", "custom-attributes")
 _ATTRIBUTE: Final = ("custom_attribute", "custom-attribute")
@@ -176,10 +178,11 @@ class _XmlMembers:
         found = self._one(name)
         if found is None:
             return UNSET
-        if not found.children:
-            # An array without members is often written over several lines.
-            return _split("" if found.attributes.get("type") == "array" else found.text)
-        return _element_names(found)
+        if found.children:
+            return _element_names(found)
+        # An array without members is often written over several lines.
+        is_empty = found.attributes.get("type") == "array" and not found.text.strip()
+        return _split("" if is_empty else found.text)
 
     def attributes(self, _name: str) -> Attributes:
         """Return keys with what becomes of each."""
@@ -216,7 +219,13 @@ class _XmlMembers:
 
 def _split(text: str) -> list[str]:
     """Return the names between commas; blanks belong to them."""
-    return text.split(",") if text else []
+    return _checked(text.split(",") if text else [])
+
+
+def _checked(names: list[str]) -> list[str]:
+    if len(names) > MAX_GROUPS:
+        raise _Wrong(f"are more than {MAX_GROUPS}")
+    return names
 
 
 def _names(value: Any) -> list[str]:
@@ -226,7 +235,7 @@ def _names(value: Any) -> list[str]:
     names = [name for name in given if isinstance(name, str)]
     if len(names) != len(given):
         raise _Wrong("must be names of groups")
-    return names
+    return _checked(names)
 
 
 def _element_names(found: Element) -> list[str]:
@@ -239,7 +248,7 @@ def _element_names(found: Element) -> list[str]:
         names.append(inner[0].text)
     if found.text.strip():
         raise _Wrong("must be names of groups")
-    return names
+    return _checked(names)
 
 
 def _attribute(entry: Element) -> tuple[str, str | None]:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from seafleet.api.devicemagic.devices import device_shape, is_extended
 from seafleet.api.devicemagic.formats import Format
 from seafleet.api.devicemagic.shapes import device_frame
-from seafleet.api.devicemagic.surface import answer, organization_of, streams, wanted_format
+from seafleet.api.devicemagic.surface import account_name, answer, organization_of, streams, wanted_format
 from seafleet.api.kernel import Reply, StreamRequest
 from seafleet.api.kernel.parameters import parse_query
 from seafleet.devices.errors import InvalidFields
@@ -49,6 +49,7 @@ async def list_devices(request: StreamRequest) -> None:
 def _prepare(request: StreamRequest) -> Reply | Iterator[bytes]:
     """Return a page, or the pieces of the whole list."""
     organization = organization_of(request)
+    request.scope["account"] = account_name(organization)
     request.services.throttle.hit("user", request.client_ip, request.client_ip)
     query = _query(request)
     wanted = wanted_format(request)

@@ -109,7 +109,12 @@ def authenticate(request: ApiRequest) -> Actor:
     organization = organization_of(request)
     request.credential = organization
     wanted_format(request)
-    return Actor(None, f"organization {organization.id}", organization_id=organization.id)
+    return Actor(None, account_name(organization), organization_id=organization.id)
+
+
+def account_name(organization: Organization) -> str:
+    """Return what the access log calls the caller."""
+    return f"organization {organization.id}"
 
 
 def caller_organization(request: ApiRequest) -> Organization:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,6 +20,10 @@ class WorkerPool(Protocol):
 
         The work begins even when nobody waits any more.
         """
+        ...
+
+    def follow(self, work: Callable[..., Any], *arguments: object) -> Awaitable[Any]:
+        """Do the same; if `work` returns a future, of something that goes on elsewhere, await its outcome."""
         ...
 
     def close(self) -> None:

@@ -125,6 +125,14 @@ class StreamRequest(RequestBase):
         """Run domain work (database, trees) in a thread of the api pool."""
         return await self.services.api.run(work, *arguments)
 
+    async def follow_api(self, work: Callable[..., Any], *arguments: object) -> Any:
+        """Do the same; if `work` returns a future, return what that comes to."""
+        return await self.services.api.follow(work, *arguments)
+
+    async def follow_io(self, work: Callable[..., Any], *arguments: object) -> Any:
+        """Do the same in a thread of the io pool."""
+        return await self.services.io.follow(work, *arguments)
+
     # -- writing -----------------------------------------------------------------------------------------
 
     @property

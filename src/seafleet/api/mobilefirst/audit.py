@@ -62,6 +62,7 @@ async def download_audit(request: StreamRequest) -> None:
 
 def _admitted(request: StreamRequest) -> list[Organization]:
     actor = actor_of(request)
+    request.scope["account"] = actor.email
     request.services.throttle.hit("user", actor.account_id or request.client_ip, request.client_ip)
     return readable_runtimes(request.services, actor)
 

@@ -144,23 +144,23 @@ async def serve(reception: Reception) -> None:
     """Receive a request and answer it."""
     done = await _receive(reception.request, reception)
     if not isinstance(done, Reply):
-        done = reception.answer(await asyncio.wrap_future(done))
+        done = reception.answer(done)
     await reception.request.reply(done)
 
 
-async def _receive(request: StreamRequest, reception: Reception) -> Reply | Future[Any]:
+async def _receive(request: StreamRequest, reception: Reception) -> Any:
     chunks = request.body_chunks()
     begun = b""
     if _may_be_small(request):
         begun = await _read_up_to(chunks, SMALL_BYTES)
         if request.body_read:
             _Progress(request).add(len(begun))
-            return await request.run_api(reception.take_whole, begun)
+            return await request.follow_api(reception.take_whole, begun)
     kept = False
     try:
         await request.run_api(reception.admit)
         await _stream(reception, begun, chunks)
-        done = await request.run_io(reception.conclude)
+        done = await request.follow_io(reception.conclude)
         kept = True
     finally:
         if not kept:

@@ -5,7 +5,6 @@ Source: sync protocol §3.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -98,8 +97,7 @@ def put_commit(request: ApiRequest) -> Reply:
 async def put_head(request: StreamRequest) -> None:
     """Make a commit the head, or merge it into the head: the client learns which by asking for the head."""
     try:
-        moved = await request.run_api(_begin_push, request)
-        await asyncio.wrap_future(moved)
+        await request.follow_api(_begin_push, request)
     except REPORTED as error:
         await request.run_api(note_refusal, request, error)
         raise
