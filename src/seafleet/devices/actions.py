@@ -53,6 +53,13 @@ class Actions:
         """Take the device out of the registry."""
         return Action("removed", verbs.remove)
 
+    def wipe(self) -> Action:
+        """Have all clients and the agent remove what they hold; the operator's state stays as it is.
+
+        Raises NotApplicable for a device with neither.
+        """
+        return Action("wipe_requested", verbs.wipe_clients)
+
     def exempt(self, until: datetime | None = None, reason: str = "") -> Action:
         """Exempt from the posture policy, for ever without an end. Raises NotApplicable."""
         end = None if until is None else int(until.timestamp())

@@ -48,7 +48,7 @@ _HAS_TOKEN: Final = exists(select(api_token.c.device_link_id).where(api_token.c.
 _ORDER: Final = (_link.last_accessed.desc(), _link.account_id, _link.platform, _link.client_device_id)
 _PAGE_IDS: Final = select(_link.id).where(_link.wiped_at.is_(None), _HAS_TOKEN).order_by(*_ORDER)
 _BY_IDS: Final = _ROWS.where(_link.id.in_(bindparam("ids", expanding=True))).order_by(*_ORDER)
-_SYNCED: Final = (
+_ALL_SYNCED: Final = (
     select(_link.id, library.c.id.label("library_id"), library.c.name, func.max(_token.synced_at).label("at"))
     .select_from(device_link)
     .join(
@@ -59,10 +59,12 @@ _SYNCED: Final = (
         ),
     )
     .join(library, library.c.id == _token.library_id)
-    .where(_link.account_id == bindparam("account"), _token.synced_at.is_not(None))
+    .where(_token.synced_at.is_not(None))
     .group_by(_link.id, library.c.id, library.c.name)
     .order_by(func.max(_token.synced_at).desc(), library.c.id)
 )
+_SYNCED: Final = _ALL_SYNCED.where(_link.account_id == bindparam("account"))
+_SYNCED_ON: Final = _ALL_SYNCED.where(_link.device_id == bindparam("device"))
 _COUNT: Final = (
     select(func.count())
     .select_from(device_link)
@@ -117,6 +119,14 @@ class ClientList:
                 synced[row.id].append(SyncedLibrary(row.library_id, row.name, row.at))
         clients = [Client(*row, synced=tuple(synced[row.id])) for row in rows]
         return sorted(clients, key=lambda client: not client.is_desktop)
+
+    def synced_on(self, device_id: int) -> dict[int, list[SyncedLibrary]]:
+        """Return what the clients of a device synchronise, by the numbers of their links, newest first."""
+        found: dict[int, list[SyncedLibrary]] = defaultdict(list)
+        with self._database.read() as connection:
+            for row in connection.execute(_SYNCED_ON, {"device": device_id}):
+                found[row.id].append(SyncedLibrary(row.library_id, row.name, row.at))
+        return dict(found)
 
     def page(
         self, platforms: Sequence[str], offset: int, limit: int, organization_id: int | None = None

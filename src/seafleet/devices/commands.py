@@ -134,6 +134,12 @@ def cancel_undelivered_wipe(change: Change) -> None:
     cancel(change, _of.type == WIPE, _of.state == "queued", _of.params == json.dumps(EVERYTHING))
 
 
+def open_wipe(change: Change) -> Command | None:
+    """Return the order to wipe the whole device that waits for a result."""
+    waiting = open_commands(change.tx.connection, change.device_id)
+    return next((each for each in waiting if each.type == WIPE and each.params == EVERYTHING), None)
+
+
 def cancel_for_removal(change: Change) -> None:
     """Cancel everything but wipes."""
     cancel(change, _of.type != WIPE)

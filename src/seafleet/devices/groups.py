@@ -203,6 +203,12 @@ class DeviceGroups:
         with self._database.read() as connection:
             return _with_members(connection, rows)
 
+    def names(self, organization_id: int) -> list[GroupRef]:
+        """Return every group of an organization without its devices, in the order of their making."""
+        with self._database.read() as connection:
+            rows = connection.execute(_ALL, {"organization": organization_id}).all()
+        return [GroupRef(row.id, row.name) for row in rows]
+
     def get(self, organization_id: int, group_id: int) -> DeviceGroup:
         """Return a group. Raises DeviceGroupNotFound."""
         with self._database.read() as connection:

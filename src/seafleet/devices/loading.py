@@ -240,4 +240,5 @@ def _link(row: Any) -> Link:
         created_at=sure(row.created_at),
         wiped_at=moment(row.wiped_at),
         wipe_source=row.wipe_source,
+        wipe_delivered_at=moment(row.wipe_delivered_at),
     )

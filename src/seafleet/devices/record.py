@@ -7,7 +7,7 @@ Source: device registry §2 and §4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -84,6 +84,7 @@ class Link:
     created_at: datetime
     wiped_at: datetime | None
     wipe_source: str | None
+    wipe_delivered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +248,19 @@ class Device:
     def is_exempt(self, now: datetime) -> bool:
         """Tell whether an exemption is in force; at the second of its end it is over."""
         return self.exemption is not None and (self.exemption.until is None or now < self.exemption.until)
+
+    def state_of(self, link: Link) -> DeviceState:
+        """Return what `verdict` decides on for one of the device's links."""
+        return replace(
+            self.state(),
+            link_id=link.link_id,
+            platform=link.platform,
+            client_device_id=link.client_device_id,
+            app_status=link.app_status,
+            wiped_at=_seconds(link.wiped_at),
+            wipe_source=link.wipe_source,
+            wipe_delivered_at=_seconds(link.wipe_delivered_at),
+        )
 
     def state(self) -> DeviceState:
         """Return what `verdict` decides on, without any link."""

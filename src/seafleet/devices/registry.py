@@ -75,6 +75,18 @@ class Outcome(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one device in a bulk call. `changed` is False if it was so already; `reason` says why
+    the action did not apply.
+    """
+
+    device_id: int
+    outcome: Outcome
+    changed: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """A device after an action, and whether the action changed anything."""
 
@@ -196,6 +208,11 @@ class Registry:
         with self._database.read() as connection:
             return {mac: find_by_mac(connection, mac, organization_id) for mac in macs}
 
+    def by_numbers(self, device_ids: Sequence[int]) -> list[Device]:
+        """Return the records of these numbers, in this order; those that are not there are left out."""
+        with self._database.read() as connection:
+            return [found for found in self._load(connection, device_ids) if not found.is_removed]
+
     def removed(self, device_id: int) -> Device:
         """Return a record, be it removed or not. Raises DeviceNotFound."""
         with self._database.read() as connection:
@@ -247,11 +264,25 @@ class Registry:
 
         Devices are changed in the order of their numbers, and on SQLite made durable together.
         """
+        return [result.outcome for result in self.apply_to_each(device_ids, action, origin)]
+
+    def apply_to_each(
+        self,
+        device_ids: Sequence[int],
+        action: Action,
+        origin: Origin,
+        versions: Mapping[int, int] | None = None,
+    ) -> list[Result]:
+        """As `apply_to_all`, and tell what became of each. Devices with a number in `versions` are left alone
+        unless that is their `row_version`.
+        """
+        known = versions or {}
         futures: dict[int, Future[bool]] = {}
         for device_id in sorted(set(device_ids)):
-            futures[device_id] = self._database.submit(self._bulk_work(device_id, action, origin))
-        outcomes = {device_id: _outcome(future) for device_id, future in futures.items()}
-        return [outcomes[device_id] for device_id in device_ids]
+            work = self._bulk_work(device_id, action, origin, known.get(device_id))
+            futures[device_id] = self._database.submit(work)
+        results = {device_id: _result(device_id, future) for device_id, future in futures.items()}
+        return [results[device_id] for device_id in device_ids]
 
     def merge(self, device_id: int, into_id: int, origin: Origin) -> Device:
         """Make one record part of another of the same organization, and return that one.
@@ -274,8 +305,10 @@ class Registry:
         self._database.write(work)
         return self.get(into.id)
 
-    def _bulk_work(self, device_id: int, action: Action, origin: Origin) -> Callable[[Transaction], bool]:
-        return lambda tx: self._work(tx, device_id, action, origin, None)
+    def _bulk_work(
+        self, device_id: int, action: Action, origin: Origin, if_version: int | None
+    ) -> Callable[[Transaction], bool]:
+        return lambda tx: self._work(tx, device_id, action, origin, if_version)
 
     def _work(
         self, tx: Transaction, device_id: int, action: Action, origin: Origin, if_version: int | None
@@ -315,11 +348,14 @@ def _follow(connection: Connection, row: Any, organization_id: int | None) -> in
     return None
 
 
-def _outcome(future: Future[bool]) -> Outcome:
+def _result(device_id: int, future: Future[bool]) -> Result:
     try:
-        future.result()
-    except NotApplicable:
-        return Outcome.NOT_SUPPORTED
-    except (DeviceNotFound, DeviceGroupNotFound):
-        return Outcome.FAILED
-    return Outcome.APPLIED
+        return Result(device_id, Outcome.APPLIED, changed=future.result())
+    except NotApplicable as error:
+        return Result(device_id, Outcome.NOT_SUPPORTED, reason=error.reason)
+    except DeviceChanged:
+        return Result(device_id, Outcome.FAILED, reason="somebody changed it meanwhile")
+    except DeviceNotFound:
+        return Result(device_id, Outcome.FAILED, reason="it is not there any more")
+    except DeviceGroupNotFound:
+        return Result(device_id, Outcome.FAILED, reason="its organization has no such group")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, select, update
 
 from seafleet.db.engine import upsert
 from seafleet.db.tables import account, device, device_alias, device_app, device_link, sync_token
@@ -141,12 +141,25 @@ MARK_LINKS: Final = (
     .where(device_link.c.device_id == bindparam("device"), device_link.c.wiped_at.is_(None))
     .values(wiped_at=bindparam("at"), wipe_source="status", wipe_delivered_at=None)
 )
+# Also those that the operator's state had marked, and that have not heard of it: no state takes it back now.
+MARK_LINKS_FOR_GOOD: Final = (
+    update(device_link)
+    .where(
+        device_link.c.device_id == bindparam("device"),
+        or_(
+            device_link.c.wiped_at.is_(None),
+            and_(device_link.c.wipe_source == "status", device_link.c.wipe_delivered_at.is_(None)),
+        ),
+    )
+    .values(wiped_at=bindparam("at"), wipe_source="unlink", wipe_delivered_at=None)
+)
 UNMARK_LINKS: Final = (
     update(device_link)
     .where(
         device_link.c.device_id == bindparam("device"),
         device_link.c.wipe_source == "status",
         device_link.c.wipe_delivered_at.is_(None),
+        device_link.c.wiped_at >= bindparam("since"),
     )
     .values(wiped_at=None, wipe_source=None)
 )
@@ -160,6 +173,14 @@ MARKED_LINK: Final = (
     select(device_link.c.id)
     .where(device_link.c.device_id == bindparam("device"), device_link.c.wiped_at.is_not(None))
     .limit(1)
+)
+UNMARKED_LINK: Final = (
+    select(device_link.c.id)
+    .where(device_link.c.device_id == bindparam("device"), device_link.c.wiped_at.is_(None))
+    .limit(1)
+)
+STATUS_MARKS: Final = select(func.count(), func.max(device_link.c.wipe_delivered_at)).where(
+    device_link.c.device_id == bindparam("device"), device_link.c.wipe_source == "status"
 )
 UNTOLD_LINK: Final = (
     select(device_link.c.id).where(device_link.c.device_id == bindparam("device"), _MARKED).limit(1)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from seafleet.devices import commands, groups, rows
 from seafleet.devices.change import Change, make_device
-from seafleet.devices.contacts import CONTACT_SECONDS, EVENT_SECONDS, tell_if_blocked
+from seafleet.devices.contacts import CONTACT_SECONDS, EVENT_SECONDS, state_of, tell_if_blocked
 from seafleet.devices.identity import new_identity
 from seafleet.devices.model import (
     DESKTOP_PLATFORMS,
@@ -323,9 +323,10 @@ class Devices:
         at = self._clock.timestamp()
         if device.expired and self.verdict(device).allowed:
             change = Change.of(tx, device.device_id, _by(name or device.device_name, ip), at)
-            assert change is not None
-            change.set(expired=False)
-            change.save("returned")
+            # It may have been blocked since the request was admitted; then it stays expired.
+            if change is not None and verdict(state_of(change), self._policy(), at).allowed:
+                change.set(expired=False)
+                change.save("returned")
         statement = rows.SEEN if ip else rows.SEEN_SOMEWHERE
         tx.execute(statement, {"device_id": device.device_id, "at": at, "ip": storable(ip, 45)})
 
@@ -342,15 +343,25 @@ class Devices:
             or (ip not in ("", device.last_ip))
         )
 
-    def note_refusal(self, tx: Transaction, device: DeviceState, found: Verdict, ip: str) -> None:
-        """Note a request that was refused: time and address, an event once an hour, and the wipe's delivery.
+    def note_refusal(self, tx: Transaction, device: DeviceState, found: Verdict, ip: str) -> bool:
+        """Note a request that is refused: time and address, an event once an hour, and the wipe's delivery.
+
+        False if the device was changed since `found` was decided, and is not to be refused like that any
+        more: the caller has to look again. So no client is told of a wipe that was taken back.
 
         Source: device registry §5, "any request with a device token"; §10; §13.6, §13.7.
         """
         origin, now = Origin("device", device.device_name, "seafile", ip), self._clock.timestamp()
         change = Change.of(tx, device.device_id, origin, now)
         if change is None:
-            return
+            return False
+        row = tx.execute(rows.LINK_BY_ID, {"link_id": device.link_id}).one_or_none()
+        present = None if row is None else rows.to_state(row)
+        if present is not None and not _still_refused(found, self.verdict(present)):
+            return False
+        if present is None and found.wipe:
+            return False
+        device = present or device
         change.set(last_seen=now)
         if ip:
             change.set(last_ip=storable(ip, 45))
@@ -358,17 +369,19 @@ class Devices:
             self._deliver_wipe(change, device)
         change.save("wipe_delivered")
         tell_if_blocked(tx, device.device_id, origin, now, found.status)
+        return present is not None
 
     def _deliver_wipe(self, change: Change, device: DeviceState) -> None:
         """Note that the client has heard of the wipe: from now on it cannot be taken back."""
-        marked = change.tx.execute(rows.DELIVER_LINK, {"link_id": device.link_id, "at": change.now}).rowcount
-        if not marked:
+        by_unlink = device.wipe_source == "unlink"
+        if not by_unlink:
+            change.tx.execute(rows.MARK_LINKS, {"device": change.device_id, "at": change.now})
+        told = change.tx.execute(rows.DELIVER_LINK, {"link_id": device.link_id, "at": change.now}).rowcount
+        if not told:
             return
-        parameters = {"device": change.device_id, "at": change.now}
-        if device.wipe_source == "unlink":
+        if by_unlink:
             change.note("link", None, {"wipe": "delivered", "platform": device.platform})
             return
-        change.tx.execute(rows.MARK_LINKS, parameters)
         change.tx.execute(rows.DELETE_SYNC_TOKENS_OF_DEVICE, {"device": change.device_id})
         if change["wipe"] != "delivered":
             requested = change["wipe_requested_at"] if change["wipe"] == "requested" else change.now
@@ -379,6 +392,12 @@ class Devices:
                 wipe_delivered_at=change.now,
                 wipe_done_at=None,
             )
+
+
+def _still_refused(found: Verdict, present: Verdict) -> bool:
+    """Tell whether the present verdict is the one that was found, or at least as strict about wiping."""
+    same = (present.allowed, present.status) == (found.allowed, found.status)
+    return same and (present.wipe or not found.wipe)
 
 
 def _by(email: str, ip: str) -> Origin:

@@ -65,8 +65,10 @@ def set_status(change: Change, status: MobileFirstStatus, policy: DevicePolicy) 
 
 
 def request_wipe(change: Change) -> None:
-    """Have every link and the agent told to remove what they hold; an open wipe stays as it is."""
-    if change["wipe"] == "requested":
+    """Have every link and the agent told to remove what they hold; an open wipe stays as it is, and so does
+    one that all who are there have heard of.
+    """
+    if change["wipe"] == "requested" or (change["wipe"] == "delivered" and not _has_more_to_wipe(change)):
         return
     change.set(
         wipe="requested",
@@ -81,15 +83,50 @@ def request_wipe(change: Change) -> None:
         commands.queue(change, commands.WIPE, commands.EVERYTHING)
 
 
+def wipe_clients(change: Change) -> None:
+    """Have every client and the agent told to remove what they hold, whatever the operator's state: what
+    unlinking with a wipe does for one account. Sync tokens die at once; it cannot be taken back.
+
+    Raises NotApplicable where nobody would hear of it.
+    """
+    parameters = {"device": change.device_id, "at": change.now}
+    clients = change.tx.execute(rows.MARK_LINKS_FOR_GOOD, parameters).rowcount
+    has_agent = change["agent_type"] is not None
+    if not clients and not has_agent and change.tx.execute(rows.MARKED_LINK, parameters).first() is None:
+        raise NotApplicable("wipe", "the device has neither a client nor an agent")
+    change.tx.execute(rows.DELETE_SYNC_TOKENS_OF_DEVICE, parameters)
+    if change["wipe"] == "requested":
+        change.set(wipe_source="unlink")
+    if clients:
+        change.note("clients", None, {"wipe": "requested", "count": clients})
+    if has_agent:
+        commands.queue(change, commands.WIPE, commands.EVERYTHING)
+
+
+def _has_more_to_wipe(change: Change) -> bool:
+    """Tell whether somebody came after a wipe was delivered: a fresh login, or an agent."""
+    if change.tx.execute(rows.UNMARKED_LINK, {"device": change.device_id}).first() is not None:
+        return True
+    return change["agent_type"] is not None and commands.open_wipe(change) is None
+
+
 def _cancel_status_wipe(change: Change) -> None:
-    """Take back a wipe that no client or agent has heard of. Source: device registry §6.4."""
+    """Take back a wipe that no client or agent has heard of. Source: device registry §6.4.
+
+    If an earlier one was delivered and its end is still awaited, it is that one again which goes on.
+    """
     if change["wipe"] != "requested" or change["wipe_source"] != "status":
+        return
+    requested_at = change["wipe_requested_at"]
+    change.tx.execute(rows.UNMARK_LINKS, {"device": change.device_id, "since": requested_at})
+    commands.cancel_undelivered_wipe(change)
+    marks, told_at = change.tx.execute(rows.STATUS_MARKS, {"device": change.device_id}).one()
+    if marks or commands.open_wipe(change) is not None:
+        change.set(wipe="delivered", wipe_delivered_at=told_at or requested_at)
         return
     change.set(
         wipe="none", wipe_source="", wipe_requested_at=None, wipe_requested_by="", wipe_delivered_at=None
     )
-    change.tx.execute(rows.UNMARK_LINKS, {"device": change.device_id})
-    commands.cancel_undelivered_wipe(change)
 
 
 def set_app_status(change: Change, name: str, *, enabled: bool) -> None:
