@@ -140,7 +140,8 @@ class SyncTokens:
         """
         row = self._row(token, library_id)
         device = to_state(row[-STATE_WIDTH:])
-        self._check_device(device, ip)
+        if not self._check_device(device, ip):
+            return self.resolve(token, library_id, ip)
         if not row.is_active:
             raise AccountDisabled(row.email)
         return _grant(row, device)
@@ -173,16 +174,21 @@ class SyncTokens:
             raise TokenNotFound("sync")
         return row
 
-    def _check_device(self, device: DeviceState | None, ip: str) -> None:
-        """Raise DeviceBlocked for every refusal: the sync client knows nothing of wiping."""
+    def _check_device(self, device: DeviceState | None, ip: str) -> bool:
+        """Raise DeviceBlocked for every refusal: the sync client knows nothing of wiping. False if the device
+        was changed meanwhile, so that one has to look again.
+        """
         if device is None:
-            return
+            return True
         found: Verdict = self._devices.verdict(device)
-        if not found.allowed:
-            told = replace(found, wipe=False)
-            if self._devices.wants_refusal_noted(device, told, ip):
-                self._database.write(lambda tx: self._devices.note_refusal(tx, device, told, ip))
-            raise DeviceBlocked(found.status, found.sentence)
+        if found.allowed:
+            return True
+        told = replace(found, wipe=False)
+        if self._devices.wants_refusal_noted(device, told, ip) and not self._database.write(
+            lambda tx: self._devices.note_refusal(tx, device, told, ip)
+        ):
+            return False
+        raise DeviceBlocked(found.status, found.sentence)
 
     def record_peer(
         self, grant: SyncGrant, peer_id: str, peer_name: str, ip: str, client_version: str | None = None

@@ -194,7 +194,8 @@ class Tokens:
         if found.gone:
             raise TokenNotFound("api")
         if not (found.allowed or allow_suspended):
-            self._note_refusal(device, found, ip)
+            if not self._note_refusal(device, found, ip):
+                return self.resolve(token, ip=ip)
             raise_refusal(found)
         if not row.is_active:
             raise AccountDisabled(row.email)
@@ -210,9 +211,11 @@ class Tokens:
         )
         return Session(actor, found, *row[sql.SEEN_FIELDS])
 
-    def _note_refusal(self, device: DeviceState | None, found: Verdict, ip: str) -> None:
-        if device is not None and self._devices.wants_refusal_noted(device, found, ip):
-            self._database.write(lambda tx: self._devices.note_refusal(tx, device, found, ip))
+    def _note_refusal(self, device: DeviceState | None, found: Verdict, ip: str) -> bool:
+        """Note a refusal; False if it does not hold any more."""
+        if device is None or not self._devices.wants_refusal_noted(device, found, ip):
+            return True
+        return self._database.write(lambda tx: self._devices.note_refusal(tx, device, found, ip))
 
     def _row(self, token: str) -> Any:
         if _is_token(token) is None:
