@@ -291,19 +291,19 @@ def test_callers_at_the_same_time_are_put_in_order(site: RegistrySite, seed: int
         assert True not in run.marks
 
 
-def test_nobody_is_told_of_a_wipe_that_is_taken_back_meanwhile(site: RegistrySite) -> None:
-    run = Run(site)
+def test_nobody_is_told_of_a_wipe_that_is_taken_back_meanwhile(
+    site: RegistrySite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, devices = Run(site), site.world.devices
     run.step("STOLEN")
-    tokens = site.world.tokens
-    state = site.world.devices
-    told = state.wants_refusal_noted
+    decided = devices.wants_refusal_noted
 
-    def meanwhile(*arguments: Any) -> bool:
+    def take_back(*arguments: Any) -> bool:
         run.step("ACTIVE")
-        return told(*arguments)
+        return decided(*arguments)
 
-    state.wants_refusal_noted = meanwhile  # type: ignore[method-assign]
-    assert tokens.resolve(run.tokens[0]).verdict.allowed
+    monkeypatch.setattr(devices, "wants_refusal_noted", take_back)
+    assert site.world.tokens.resolve(run.tokens[0]).verdict.allowed
     assert run.device.wipe.state == "none"
     assert run.marks == [False, None]
 
