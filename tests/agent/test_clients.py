@@ -9,7 +9,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +42,20 @@ class FakeDaemon:
         self.stubborn = stubborn
         self.heard: list[list[Any]] = []
         self._line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._line.bind(str(data / "seafile.sock"))
-        self._line.listen()
-        threading.Thread(target=self._serve, daemon=True).start()
+        try:
+            self._line.bind(str(data / "seafile.sock"))
+            self._line.listen()
+        except OSError:
+            self._line.close()
+            raise
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Stop listening."""
-        self._line.shutdown(socket.SHUT_RDWR)
-        self._line.close()
+        with closing(self._line):
+            self._line.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
 
     def _serve(self) -> None:
         while True:
@@ -82,9 +88,10 @@ class FakeDaemon:
 @pytest.fixture
 def daemons() -> Iterator[list[FakeDaemon]]:
     made: list[FakeDaemon] = []
-    yield made
-    for daemon in made:
-        daemon.close()
+    with ExitStack() as stack:
+        yield made
+        for daemon in made:
+            stack.callback(daemon.close)
 
 
 # -- finding -------------------------------------------------------------------------------------------------

@@ -40,9 +40,14 @@ class InProcessServer:
 
     def start(self) -> Self:
         """Serve on a free port, the same one after a stop."""
-        self.http = httpx.Client(timeout=60)
-        self.app = create_app(self.settings)
+        # The listener first: with it nothing is left open when its port is taken.
         listener = socket.create_server(("127.0.0.1", self.port))
+        try:
+            self.app = create_app(self.settings)
+        except BaseException:
+            listener.close()
+            raise
+        self.http = httpx.Client(timeout=60)
         self.port = int(listener.getsockname()[1])
         config = uvicorn.Config(
             self.app,
@@ -58,6 +63,8 @@ class InProcessServer:
         deadline = time.monotonic() + _START_SECONDS
         while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > deadline:
+                listener.close()
+                self.stop()
                 raise RuntimeError("the server did not start")
             time.sleep(0.005)
         return self
