@@ -222,11 +222,14 @@ class Access:
         action: Action,
         library: HasLibraryId | str | None = None,
         path: str = "/",
+        *,
+        fresh: bool = False,
     ) -> Decision:
         """Say whether the actor may do this, and by which rule; `path` is absolute and normal, as `paths`
         makes it.
 
-        Raises LibraryNotFound for a library that does not exist.
+        `fresh` decides on the rows as they are, whatever other processes have changed a moment ago. Raises
+        LibraryNotFound for a library that does not exist.
         """
         if action is Action.PUBLIC:
             return Decision(True, "", "public")
@@ -240,7 +243,7 @@ class Access:
         if action not in _ON_LIBRARY:
             return self._decide_without_library(actor, action)
         assert library is not None, f"{action} needs a library"
-        return self._decide_on_library(actor, action, _id_of(library), path)
+        return self._decide_on_library(actor, action, _id_of(library), path, fresh=fresh)
 
     def require(
         self,
@@ -248,9 +251,11 @@ class Access:
         action: Action,
         library: HasLibraryId | str | None = None,
         path: str = "/",
+        *,
+        fresh: bool = False,
     ) -> None:
-        """Raise AccessDenied, with the decision, unless the actor may do this."""
-        decision = self.decide(actor, action, library, path)
+        """Raise AccessDenied, with the decision, unless the actor may do this. See `decide`."""
+        decision = self.decide(actor, action, library, path, fresh=fresh)
         if not decision.allowed:
             raise AccessDenied(decision)
 
@@ -322,12 +327,14 @@ class Access:
             return None
         return Decision(False, "You do not have permission to perform this action.", "role")
 
-    def _decide_on_library(self, actor: Actor, action: Action, library_id: str, path: str) -> Decision:
+    def _decide_on_library(
+        self, actor: Actor, action: Action, library_id: str, path: str, *, fresh: bool
+    ) -> Decision:
         for refusal in (self._role_refusal(actor, action), _out_of_link(actor, action, library_id, path)):
             if refusal is not None:
                 return refusal
-        standing = self._evaluate(actor, library_id, path, fresh=False)
-        if not standing.allows(action):
+        standing = self._evaluate(actor, library_id, path, fresh=fresh)
+        if not fresh and not standing.allows(action):
             standing = self._evaluate(actor, library_id, path, fresh=True)
         if standing.allows(action):
             return Decision(True, "", "link" if actor.kind == "link" else standing.rule)

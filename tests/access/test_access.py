@@ -356,6 +356,18 @@ def test_forgetting_one_account_leaves_the_facts_of_others(world: World) -> None
     assert statements.count == 0
 
 
+def test_a_right_that_another_worker_took_away_is_not_in_a_fresh_decision(world: World) -> None:
+    owner, friend = world.account(), world.account()
+    library_id = world.library(owner)
+    world.share(library_id, owner, friend, "rw")
+    actor = world.actor(friend)
+    assert world.access.decide(actor, Action.WRITE, library_id, fresh=True)
+    world.delete(tables.user_share, library_id=library_id)
+    assert not world.access.decide(actor, Action.WRITE, library_id, fresh=True)
+    with pytest.raises(AccessDenied):
+        world.access.require(actor, Action.READ, library_id, fresh=True)
+
+
 def test_a_right_that_another_worker_took_away_ends_within_five_seconds(world: World) -> None:
     owner, friend = world.account(), world.account()
     library_id = world.library(owner)

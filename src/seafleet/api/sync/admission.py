@@ -90,7 +90,7 @@ def admit(request: RequestBase, action: Action) -> Admission:
     head = existing(request)
     if head.is_damaged:
         raise LibraryDamaged(head.library_id, "it was found to be damaged")
-    request.services.access.require(grant.actor, action, head)
+    request.services.access.require(grant.actor, action, head, fresh=True)
     request.scope["account"] = grant.actor.email
     return Admission(grant, head)
 
@@ -109,7 +109,7 @@ def store_on_loop(request: RequestBase, action: Action) -> LibraryId | None:
     if grant is None or grant.is_damaged:
         return None
     try:
-        decision = services.access.decide(grant.actor, action, grant.library_id)
+        decision = services.access.decide(grant.actor, action, grant.library_id, fresh=True)
     except LibraryNotFound:  # deleted at this moment
         return None
     request.scope["account"] = grant.actor.email

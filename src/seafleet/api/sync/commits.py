@@ -49,7 +49,7 @@ def get_head(request: ApiRequest) -> dict[str, Any]:
     """Tell the head of a library; that it is gone is told before the token is looked at."""
     head = existing(request)
     grant = identify(request)
-    request.services.access.require(grant.actor, Action.READ, head)
+    request.services.access.require(grant.actor, Action.READ, head, fresh=True)
     return {"is_corrupted": int(head.is_damaged), "head_commit_id": head.commit_id}
 
 

@@ -60,7 +60,7 @@ def check_permission(request: ApiRequest) -> Reply:
         if head.is_damaged:
             raise LibraryDamaged(head.library_id, "it was found to be damaged")
         grant = identify(request)
-        request.services.access.require(grant.actor, action, head)
+        request.services.access.require(grant.actor, action, head, fresh=True)
         _note_peer(request, grant)
     _note_transfer(request, grant, head, _TAGS[action])
     return Reply()

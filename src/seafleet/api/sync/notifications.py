@@ -191,7 +191,7 @@ class Notifications:
         try:
             account = services.accounts.get_by_email(subscription.email)
             actor = Actor(account.id, account.email, role=account.role)
-            return services.access.decide(actor, Action.READ, subscription.library_id).allowed
+            return services.access.decide(actor, Action.READ, subscription.library_id, fresh=True).allowed
         except (AccountNotFound, LibraryNotFound):
             return False
 

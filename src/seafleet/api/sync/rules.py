@@ -56,7 +56,7 @@ def _readable(request: ApiRequest) -> Iterator[tuple[_Asked, SyncGrant, Head]]:
         try:
             grant = services.sync_tokens.resolve(each.token, each.repo_id)
             head = services.libraries.get(each.repo_id)
-            services.access.require(grant.actor, Action.READ, head)
+            services.access.require(grant.actor, Action.READ, head, fresh=True)
         except (NotFound, Refused):
             continue
         yield each, grant, head
