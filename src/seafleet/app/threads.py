@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from seafleet import logs
+from seafleet.api.kernel.pool import hand_over, pass_on
 
 T = TypeVar("T")
 
@@ -71,34 +71,13 @@ class Threads:
             except BaseException as raised:
                 result, error = None, raised
             if follows and isinstance(result, Future):
-                result.add_done_callback(partial(_pass_on, awaited))
+                result.add_done_callback(partial(pass_on, awaited))
             else:
-                _hand_over(awaited, result, error)
+                hand_over(awaited, result, error)
             del job, work, arguments, awaited, result, error
 
 
 _Job = tuple[Callable[..., Any], Sequence[object], asyncio.Future[Any], bool]
-
-
-def _pass_on(awaited: asyncio.Future[Any], done: Future[Any]) -> None:
-    """Hand over what a future came to; in the thread that brought it to its end."""
-    error = CancelledError() if done.cancelled() else done.exception()
-    _hand_over(awaited, None if error is not None else done.result(), error)
-
-
-def _hand_over(awaited: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
-    # The loop may be gone when a server is stopped while work runs: then nobody waits.
-    with contextlib.suppress(RuntimeError):
-        awaited.get_loop().call_soon_threadsafe(_settle, awaited, result, error)
-
-
-def _settle(awaited: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
-    if awaited.cancelled():
-        return
-    if error is not None:
-        awaited.set_exception(error)
-    else:
-        awaited.set_result(result)
 
 
 class Periodic:

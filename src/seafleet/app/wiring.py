@@ -353,6 +353,7 @@ class Wiring(DeviceWiring):
 
         return Sync.build(
             database=self.db,
+            objects=self.objects,
             libraries=self.libraries,
             devices=self.devices,
             clock=self.clock,

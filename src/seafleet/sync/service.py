@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seafleet.sharing.reachable import reachable_libraries
 from seafleet.sync import feed
+from seafleet.sync.blocks import SmallBlocks
 from seafleet.sync.polls import HeadPolls
 from seafleet.sync.pushes import Pushes
 from seafleet.sync.refusals import Refusals
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from seafleet.library.service import Libraries
     from seafleet.secrets import ServerSecret
     from seafleet.sharing.reachable import ReachableLibrary
+    from seafleet.store.objects import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,14 @@ class Sync:
     pushes: Pushes
     refusals: Refusals
     subscriptions: Subscriptions
+    small_blocks: SmallBlocks
 
     @classmethod
     def build(
         cls,
         *,
         database: Database,
+        objects: ObjectStore,
         libraries: Libraries,
         devices: Devices,
         clock: Clock,
@@ -54,6 +58,7 @@ class Sync:
             pushes=Pushes(libraries),
             refusals=Refusals(database, clock, devices),
             subscriptions=Subscriptions(secret, clock),
+            small_blocks=SmallBlocks(objects),
         )
 
     def reachable(self, actor: Actor) -> list[ReachableLibrary]:

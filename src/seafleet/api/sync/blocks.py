@@ -5,17 +5,17 @@ Source: sync protocol §3, §4, "block-map".
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from seafleet.access import Action
 from seafleet.api.kernel import BINARY, PUBLIC, ApiRequest, Marker, Reply, StreamRequest, route, stream_route
+from seafleet.api.kernel.pool import outcome_of
 from seafleet.api.sync.admission import admit, store_on_loop
 from seafleet.api.sync.surface import NAME
 from seafleet.errors import FileTooLarge, ObjectMissing
 from seafleet.ids import ObjectId
 from seafleet.store.contract import NOUNS, Kind
-from seafleet.sync.blocks import MAX_BLOCK_BYTES, BlockReceiver, small_block, submit_block
+from seafleet.sync.blocks import MAX_BLOCK_BYTES, BlockReceiver, small_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +95,7 @@ async def _put_at_once(request: StreamRequest, data: bytes) -> None:
     if store_id is None:
         await request.run_api(_admit_and_put, request, block_id, data)
     else:
-        await asyncio.wrap_future(submit_block(objects, store_id, block_id, data))
+        await outcome_of(request.services.sync.small_blocks.submit(store_id, block_id, data))
 
 
 def _admit_and_put(request: StreamRequest, block_id: ObjectId, data: bytes) -> None:
