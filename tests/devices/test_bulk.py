@@ -114,8 +114,8 @@ def test_the_tally_counts_what_wants_to_be_looked_at(site: RegistrySite) -> None
     for state in ("LOST", "LOST", "STOLEN", "DISABLED"):
         site.device(admin_state=state, approval="pending", posture="non_compliant", expired=True)
     for values in ({"approval": "pending"}, {"posture": "non_compliant"}, {"expired": True}, {}):
-        site.device(**values)
-    assert site.registry.listing.tally(site.organization_id) == Tally(8, 1, 2, 1, 1, 1, 1)
+        site.device(**values, **({"status": "EXPIRED"} if "expired" in values else {}))
+    assert site.registry.listing.tally(site.organization_id) == Tally(8, 1, 2, 1, 1, 5, 1)
 
 
 def test_lists_are_filtered_by_each_part_of_the_state(site: RegistrySite) -> None:

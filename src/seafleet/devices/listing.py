@@ -117,8 +117,8 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many managed devices there are, and how many of them want to be looked at. `pending`,
-    `non_compliant` and `expired` leave out what an operator has blocked.
+    """How many managed devices there are, and how many of them want to be looked at. `pending` and `expired`
+    leave out what an operator has blocked.
     """
 
     managed: int
@@ -204,8 +204,8 @@ class Listing:
             _of.admin_state == "LOST",
             _of.admin_state == "STOLEN",
             _of.admin_state == "DISABLED",
-            and_(active, _of.posture == "non_compliant"),
-            and_(active, _of.expired.is_(true())),
+            _of.posture == "non_compliant",
+            _of.status == "EXPIRED",
         )
         counts = [func.count().filter(condition) for condition in conditions]
         with self._database.read() as connection:

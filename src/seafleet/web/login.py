@@ -1,4 +1,4 @@
-"""Logging in and out in a browser."""
+"""Logging in and out in a browser, with a password or with a ticket that a client has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from seafleet.api.kernel import OPTIONAL, ApiRequest, Marker, Reply, route
 from seafleet.api.kernel.sessions import SESSION_COOKIE, session_token, set_cookie
-from seafleet.errors import AccountDisabled, BadCredentials
+from seafleet.errors import AccountDisabled, AccountNotFound, BadCredentials, TokenNotFound
 from seafleet.web.forms import check_early_form, check_form, early_form_token, local_path
 from seafleet.web.pages import form_token, page, redirect
 from seafleet.web.surface import NAME
@@ -33,7 +33,8 @@ def login_page(request: ApiRequest) -> Reply:
     go_on = local_path(request.query("next"), "")
     if go_on and go_on != LOGIN:
         return redirect(go_on)
-    return page("signed_in.html", email=request.actor.email, token=form_token(request))
+    actor = request.actor
+    return page("signed_in.html", email=actor.email, is_staff=actor.is_staff, token=form_token(request))
 
 
 @route(
@@ -76,6 +77,30 @@ def logout(request: ApiRequest) -> Reply:
     set_cookie(request, SESSION_COOKIE, "")
     go_on = local_path(request.query("next"), "")
     return redirect(login_address(go_on.encode()) if go_on else LOGIN)
+
+
+@route(
+    "GET",
+    "/client-login/",
+    operation="web-client-login",
+    action=Marker.ANYONE,
+    auth=OPTIONAL,
+    surface=NAME,
+    throttle="anon",
+)
+def client_login(request: ApiRequest) -> Reply:
+    """Log in whoever a client gave a ticket, and lead him on to `next`; to the form if it is not good.
+
+    Source: sync protocol §6, "client-login".
+    """
+    go_on = local_path(request.query("next"), LOGIN)
+    try:
+        account_id = request.services.tickets.take(request.query("token") or "")
+        account = request.services.accounts.admit(account_id, request.client_ip, "ticket")
+    except (TokenNotFound, AccountNotFound, AccountDisabled):
+        return redirect(LOGIN if go_on == LOGIN else login_address(go_on.encode()))
+    _start_session(request, account)
+    return redirect(go_on)
 
 
 def _form(request: ApiRequest, status: int = 200, error: str = "", name: str = "") -> Reply:

@@ -54,10 +54,14 @@ _templates: Final = Environment(
 _templates.globals["style"] = Markup(_STYLE)
 
 
+def render(template: str, **values: Any) -> bytes:
+    """Return a template filled in; whatever is put in is escaped."""
+    return _templates.get_template(template).render(values).encode()
+
+
 def page(template: str, status: int = 200, **values: Any) -> Reply:
     """Return a page made of a template."""
-    text = _templates.get_template(template).render(values)
-    return Reply(text.encode(), status, _HEADERS, HTML)
+    return Reply(render(template, **values), status, _HEADERS, HTML)
 
 
 def message(status: int, text: str, *, headers: dict[str, str] | None = None) -> Reply:

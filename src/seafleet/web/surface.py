@@ -59,5 +59,5 @@ SURFACE: Final = Surface(
     internal_error=_INTERNAL,
     authenticate=session_actor,
     api_error=told,
-    prefixes=("/accounts/",),
+    prefixes=("/accounts/", "/devices/"),
 )
