@@ -129,6 +129,10 @@ class InProcessServer:
         """Return an API token of an account."""
         return self.services.tokens.issue_plain(owner)
 
+    def listeners(self, library: Head) -> int:
+        """Return how many connected clients are told of changes of a library."""
+        return len(self.app._notifications._by_library.get(library.library_id, ()))
+
     # -- what is in libraries ----------------------------------------------------------------------------
 
     def entry(self, library: Head, path: str) -> Dirent | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import itertools
 import os
 import pwd
@@ -19,6 +18,8 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
+
+from tests.support.processes import ends_with_parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +39,6 @@ SERVER_OPTIONS = {
     "autovacuum": "off",
     "log_min_messages": "error",
 }
-PR_SET_PDEATHSIG = 1
-LIBC = ctypes.CDLL(None)
 
 
 class PostgresqlServer:
@@ -120,7 +119,7 @@ def _started(folder: Path) -> Iterator[str]:
             stdout=log,
             stderr=log,
             cwd="/",
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - one prepared system call, no lock taken
+            preexec_fn=ends_with_parent(signal.SIGQUIT),  # noqa: PLW1509 - one system call
             **identity,
         )
     try:
@@ -168,8 +167,3 @@ def _server_identity() -> dict[str, Any]:
         return {}
     nobody = pwd.getpwnam("nobody")
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-
-
-def _end_with_parent() -> None:
-    """Runs in the child: have the kernel end the server when the test run dies, however it dies."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
 import pytest
+
+from tests.support.processes import ends_with_parent
 
 PROGRAMS: Final = ("seaf-cli", "seaf-daemon")
 SYNCED_SECONDS: Final = 60.0
@@ -21,6 +23,7 @@ SYNCED_SECONDS: Final = 60.0
 
 _POLL_SECONDS: Final = 0.05
 _COMMAND_SECONDS: Final = 60.0
+_LAST_WORDS: Final = 3000
 _FOLDER: Final = "folder"
 
 
@@ -31,12 +34,22 @@ def require_programs() -> None:
             pytest.skip(f"{name} is not installed: Debian has it in seafile-cli and seafile-daemon")
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = SYNCED_SECONDS) -> None:
-    """Return as soon as a condition holds; fail when it does not hold in time."""
+def wait_until(
+    condition: Callable[[], bool], what: str | Callable[[], str], seconds: float = SYNCED_SECONDS
+) -> None:
+    """Return soon after a condition has come to hold; fail when it does not in time, and say `what` then.
+
+    Looking takes at most a third of the time, so that those who work towards the condition get the rest.
+    """
     deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not in {seconds:g} s: {what}"
-        time.sleep(_POLL_SECONDS)
+    while True:
+        begun = time.monotonic()
+        if condition():
+            return
+        now = time.monotonic()
+        if now > deadline:
+            raise AssertionError(f"not in {seconds:g} s: {what() if callable(what) else what}")
+        time.sleep(max(_POLL_SECONDS, 2 * (now - begun)))
 
 
 def snapshot(folder: Path) -> dict[str, str]:
@@ -73,6 +86,7 @@ class SeafileClient:
 
     home: Path
     server: str
+    _daemon: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
     def configuration(self) -> Path:
@@ -91,31 +105,44 @@ class SeafileClient:
         return self.resume()
 
     def resume(self) -> Self:
-        """Start the daemon, and wait until it answers."""
-        self.run("start")
+        """Start the daemon, and wait until it answers.
+
+        It is a child of this process rather than of nobody, as `seaf-cli start` would have it, so that it
+        dies with the test run and that its end is noticed.
+        """
+        data, folders = self.home / "seafile-data", self.home / "seafile"
+        places = ["-c", str(self.configuration), "-d", str(data), "-w", str(folders)]
+        with (self.home / "daemon.out").open("ab") as out:
+            self._daemon = subprocess.Popen(
+                ["seaf-daemon", *places],
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                preexec_fn=ends_with_parent(),  # noqa: PLW1509 - one system call
+            )
+        # Whoever ends it, it leaves no corpse that might be taken for a running daemon.
+        threading.Thread(target=self._daemon.wait, name="seaf-daemon", daemon=True).start()
         wait_until(lambda: self.call("list").returncode == 0, f"the daemon answers; {self.home}")
         return self
 
     def stop(self) -> None:
         """Ask the daemon to end, and wait until it has."""
-        daemons = self.daemons()
+        daemon, self._daemon = self._daemon, None
         self.run("stop")
-        for process in daemons:
-            wait_until(lambda process=process: not _is_alive(process), "the daemon ends")  # type: ignore[misc]
+        if daemon is not None:
+            daemon.wait(_COMMAND_SECONDS)
 
     def kill(self) -> None:
         """Kill the daemon as a power cut would."""
-        for process in self.daemons():
-            os.kill(process, signal.SIGKILL)
-            wait_until(lambda process=process: not _is_alive(process), "the daemon is dead")  # type: ignore[misc]
+        daemon, self._daemon = self._daemon, None
+        if daemon is not None:
+            daemon.kill()
+            daemon.wait(_COMMAND_SECONDS)
 
     def daemons(self) -> list[int]:
-        """Return the process ids of this home's daemon."""
-        numbered = (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())
-        return [int(entry.name) for entry in numbered if self._is_mine(_command_of(entry))]
-
-    def _is_mine(self, command: list[str]) -> bool:
-        return command[:1] == ["seaf-daemon"] and str(self.configuration) in command
+        """Return the process id of this home's daemon, if it runs."""
+        return [] if self._daemon is None or self._daemon.poll() is not None else [self._daemon.pid]
 
     def clone(self, library_id: str, name: str, email: str, token: str, password: str | None = None) -> Path:
         """Begin to keep a library in step with a new folder, which is returned."""
@@ -138,35 +165,31 @@ class SeafileClient:
         return done.stdout
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `seaf-cli` with a home and settings of its own."""
+        """Run `seaf-cli` with a home and settings of its own; a daemon that was started has to be there."""
+        if self._daemon is not None:
+            ended = self._daemon.poll()
+            assert ended is None, f"the daemon of {self.home} ended: {ended}\n{self.last_words()}"
         command, *rest = arguments
         return subprocess.run(
             ["seaf-cli", command, "-c", str(self.configuration), *rest],
-            env={
-                "HOME": str(self.home),
-                "XDG_CONFIG_HOME": str(self.home / ".config"),
-                "XDG_CACHE_HOME": str(self.home / ".cache"),
-                "XDG_DATA_HOME": str(self.home / ".local"),
-                "PATH": os.environ["PATH"],
-                "LANG": "C.UTF-8",
-            },
+            env=self._environment(),
             capture_output=True,
             text=True,
             timeout=_COMMAND_SECONDS,
             check=False,
         )
 
+    def last_words(self) -> str:
+        """Return the end of what the daemon wrote down, for the message of a test that failed."""
+        files = [path for path in (self.home / "daemon.out", self.log) if path.exists()]
+        return "\n".join(path.read_text(errors="replace")[-_LAST_WORDS:] for path in files)
 
-def _command_of(process: Path) -> list[str]:
-    try:
-        return (process / "cmdline").read_text().split("\0")
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-
-
-def _is_alive(process_id: int) -> bool:
-    try:
-        state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
+    def _environment(self) -> dict[str, str]:
+        return {
+            "HOME": str(self.home),
+            "XDG_CONFIG_HOME": str(self.home / ".config"),
+            "XDG_CACHE_HOME": str(self.home / ".cache"),
+            "XDG_DATA_HOME": str(self.home / ".local"),
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+        }

@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 
 import httpx
 
-from tests.support.postgresql import LIBC, PR_SET_PDEATHSIG
+from tests.support.processes import ends_with_parent
 
 ADMIN_EMAIL: Final = "admin@example.com"
 ADMIN_PASSWORD: Final = "the administrator's password"
@@ -70,7 +70,7 @@ class RunningServer:
                 env=self.environment,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one prepared system call, no lock taken
+                preexec_fn=ends_with_parent(),  # noqa: PLW1509 - one system call
             )
         deadline = time.monotonic() + _READY_SECONDS
         while not self._answers():
@@ -242,11 +242,6 @@ class ApiClient:
         answer = self.http.post("/api2/auth-token/", data=form)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["token"])
-
-
-def _end_with_parent() -> None:
-    """Runs in the child: have the kernel end the server when the test run dies, however it dies."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def wait_for_end(pids: Iterable[int], limit_seconds: float = _STOP_SECONDS) -> None:
