@@ -262,6 +262,7 @@ _KINDS: Final[tuple[tuple[re.Pattern[str], Callable[[Any], bool]], ...]] = tuple
         (r"null$", lambda value: value is None),
         (r"false$", lambda value: value is False),
         (r"''$", lambda value: value == ""),
+        (r"0\|1\b", lambda value: _is_int(value) and value in (0, 1)),
         (r"1$", lambda value: value == 1 and _is_int(value)),
         (r"as |see |every |commit record|(account|group) info|share link object", lambda value: True),
     )

@@ -22,7 +22,9 @@ from seafleet.errors import FileNotFound, InvalidPath
 from seafleet.formats.fs import Directory, Dirent
 from seafleet.ids import ZERO_ID, ObjectId
 from seafleet.library.edits import Delete
+from seafleet.library.locks import read_locks, require_unlocked
 from seafleet.library.moves import Copy, Move, PutEntries
+from seafleet.library.places import origin_place
 from seafleet.library.source import stored_directory
 from seafleet.library.transfer import copy_subtrees
 from seafleet.store.contract import Kind
@@ -109,19 +111,19 @@ class Copier:
     def check(self, actor: Actor, journey: Journey) -> None:
         """Raise what would stop the journey and is known beforehand.
 
-        FileNotFound; InvalidPath for a folder that would come into itself; QuotaExceeded; PasswordRequired
-        for the one of two libraries with different keys that is locked.
+        FileNotFound; InvalidPath for a folder that would come into itself; QuotaExceeded; FileLocked for what
+        is to be moved while somebody else holds a lock on it; PasswordRequired for the one of two libraries
+        with different keys that is locked.
         """
         entries = self.entries(journey)
-        for entry in entries:
-            path = paths.join(journey.parent, entry.name)
-            inside = journey.is_inside and entry.is_dir and paths.is_inside(journey.folder, path)
-            if inside and not journey.keep:
-                raise InvalidPath(journey.folder, "lies inside the folder that would be moved there")
+        if not journey.keep and journey.source.store_id == journey.target.store_id:
+            self._require_outside(journey, entries)
         if journey.keep or journey.source.owner_id != journey.target.owner_id:
             self._limits.check_quota(
                 journey.target, sum(self._weight(journey.source, entry)[0] for entry in entries)
             )
+        if not journey.keep:
+            self._require_unlocked(actor, journey, entries)
         self._ciphers(actor, journey)
 
     def run(
@@ -170,6 +172,20 @@ class Copier:
         if also is None:
             return self._libraries.commit_edit(head.library_id, author, edit).result
         return self._libraries.run_task(head.library_id, task)
+
+    def _require_outside(self, journey: Journey, entries: Sequence[Dirent]) -> None:
+        """Raise InvalidPath for a folder that would come into itself, be it through a sub-library."""
+        with self._libraries.database.read() as connection:
+            parent = origin_place(connection, journey.source.library_id, journey.parent).path
+            folder = origin_place(connection, journey.target.library_id, journey.folder).path
+        if any(entry.is_dir and paths.is_inside(folder, paths.join(parent, entry.name)) for entry in entries):
+            raise InvalidPath(journey.folder, "lies inside the folder that would be moved there")
+
+    def _require_unlocked(self, actor: Actor, journey: Journey, entries: Sequence[Dirent]) -> None:
+        now = self._libraries.clock.timestamp()
+        with self._libraries.database.read() as connection:
+            locks = read_locks(connection, journey.source.library_id, now)
+        require_unlocked(locks, actor.email, [paths.join(journey.parent, entry.name) for entry in entries])
 
     def _weight(self, head: Head, entry: Dirent) -> tuple[int, int]:
         """Return bytes and number of files of an entry with all it holds."""

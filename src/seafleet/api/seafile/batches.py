@@ -131,7 +131,7 @@ def copy_or_move_later(request: ApiRequest) -> Json:
     folder_here(request, target, folder)
     require(request, Action.WRITE, target, folder)
     require(request, Action.READ if keep else Action.WRITE, source, parent)
-    if source.library_id == target.library_id and is_dir and paths.is_inside(folder, path):
+    if not keep and source.library_id == target.library_id and is_dir and paths.is_inside(folder, path):
         text = f"Can not move directory {with_slashes(path)} to its subdirectory {with_slashes(folder)}"
         raise ApiError(400, text)
     return _begin(request, Journey(source, parent, (name,), target, folder, keep))
@@ -149,13 +149,13 @@ def _word(given: dict[str, str]) -> bool:
 
 def _begin(request: ApiRequest, journey: Journey) -> Json:
     """Do at once what is done by changing entries; begin a task for what copies content."""
-    if journey.source.store_id == journey.target.store_id:
-        try:
+    try:
+        if journey.source.store_id == journey.target.store_id:
             journeys.run(request, journey)
-        except ApiError as error:
-            raise _single(error) from None
-        return {"task_id": ""}
-    journeys.check(request, journey)
+            return {"task_id": ""}
+        journeys.check(request, journey)
+    except ApiError as error:
+        raise _single(error) from None
     return {"task_id": request.services.tasks.start(request.caller, author_of(request), journey)}
 
 

@@ -224,7 +224,7 @@ def _revert_v21(request: ApiRequest, head: Head, path: str) -> dict[str, Any]:
         raise ApiError(400, "commit_id invalid.")
     there = entry_here(request, head, path)
     require(request, Action.WRITE, head, paths.ROOT if there is None else path)
-    restore(request, head, path, commit_id, is_dir=True)
+    restore(request, head, path, commit_id, is_dir=True, missing=folder_missing(path))
     return {"success": True}
 
 

@@ -71,6 +71,8 @@ def check(request: ApiRequest, journey: Journey) -> None:
     except InvalidPath as error:
         text = f"Can not move directory {journey.parent} to its subdirectory {error.path}"
         raise ApiError(400, text) from None
+    except FileLocked as error:
+        raise _locked(error) from None
     except PasswordRequired as error:
         if error.library_id == journey.target.library_id:
             raise ReplyError(Reply({"lib_need_decrypt": True}, 403)) from None
@@ -83,7 +85,10 @@ def run(request: ApiRequest, journey: Journey) -> list[Landed]:
     try:
         return request.services.copier.run(request.caller, author_of(request), journey)
     except FileLocked as error:
-        name = paths.split(error.path)[1]
-        raise ApiError(403, f"File {name} is locked.") from None
+        raise _locked(error) from None
     except FolderNotFound:
         raise folder_missing(journey.folder) from None
+
+
+def _locked(error: FileLocked) -> ApiError:
+    return ApiError(403, f"File {paths.split(error.path)[1]} is locked.")

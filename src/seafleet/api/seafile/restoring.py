@@ -45,9 +45,19 @@ def _revert(request: ApiRequest, *, is_dir: bool) -> dict[str, Any]:
     return {"success": True, "ret": 0}
 
 
-def restore(request: ApiRequest, head: Head, path: str, commit_id: str, *, is_dir: bool) -> None:
-    """Bring something back. Raises ApiError (404) when the commit does not exist or does not hold it."""
-    missing = ApiError(404, f"{'folder' if is_dir else 'file'} {path} not found.")
+def restore(
+    request: ApiRequest,
+    head: Head,
+    path: str,
+    commit_id: str,
+    *,
+    is_dir: bool,
+    missing: ApiError | None = None,
+) -> None:
+    """Bring something back. Raises `missing`, in the older calls' words unless it is given, when the commit
+    does not exist or does not hold it.
+    """
+    missing = missing or ApiError(404, f"{'folder' if is_dir else 'file'} {path} not found.")
     if path == paths.ROOT:
         raise missing
     try:
