@@ -38,6 +38,7 @@ def still(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def root(answer: httpx.Response) -> etree._Element:
+    """Return the root element of an answer in XML."""
     assert answer.headers["content-type"].startswith("application/xml")
     return etree.fromstring(answer.content)
 
@@ -88,7 +89,9 @@ def test_case_036_the_list_has_managed_devices_in_order(still: Site) -> None:
 
 
 def test_case_037_the_list_in_xml(still: Site) -> None:
-    devices = root(still.magic("GET", "/devices.xml"))
+    answer = still.magic("GET", "/devices.xml")
+    assert answer.status_code == 200
+    devices = root(answer)
     assert (devices.tag, devices.get("type")) == ("devices", "array")
     groups = devices.findall("device/groups")
     assert groups
@@ -120,7 +123,7 @@ def test_case_040_one_device_by_number(still: Site) -> None:
 def test_case_041_one_device_by_identifier(still: Site) -> None:
     laptop = still.laptop
     answer = still.magic("GET", f"/devices/{laptop['identifier']}.json")
-    assert answer.json() == shown(still, laptop["id"])
+    assert (answer.status_code, answer.json()) == (200, shown(still, laptop["id"]))
 
 
 def test_case_042_an_unknown_device(still: Site) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seafleet.accounts import rows
 from seafleet.accounts.model import Account
-from seafleet.errors import AccountDisabled, BadCredentials, LoginLocked
+from seafleet.errors import AccountDisabled, AccountNotFound, BadCredentials, LoginLocked
 from seafleet.text import is_storable, storable
 
 if TYPE_CHECKING:
@@ -59,6 +59,17 @@ class Login:
         outdated = self._passwords.needs_rehash(row.password_hash)
         new_hash = self._passwords.hash(password) if outdated else None
         self._log(username, row, ip, via, success=True, new_hash=new_hash)
+        return rows.to_account(row)
+
+    def admit(self, account_id: int, ip: str, via: str) -> Account:
+        """Return an account that proved itself without its password. See `Accounts.admit`."""
+        with self._database.read() as connection:
+            row = rows.BY_ID.first(connection, {"id": account_id})
+        if row is None:
+            raise AccountNotFound(account_id)
+        self._log(row.email, row, ip, via, success=row.is_active)
+        if not row.is_active:
+            raise AccountDisabled(row.email)
         return rows.to_account(row)
 
     def _find(self, username: str) -> _Row | None:

@@ -149,6 +149,13 @@ class Accounts:
         """
         return self._login.authenticate(username, password, ip, via)
 
+    def admit(self, account_id: int, ip: str = "", via: str = "ticket") -> Account:
+        """Return an account that proved itself without its password; that it came in is logged as a login.
+
+        Raises AccountNotFound, AccountDisabled.
+        """
+        return self._login.admit(account_id, ip, via)
+
     def verify_password(self, account_id: int, password: str) -> bool:
         """Tell whether this is the account's password, without logging it; False for no such account."""
         with self._database.read() as connection:
