@@ -255,3 +255,10 @@ def test_only_the_owner_empties_the_trash(alice: ApiClient, bob: ApiClient) -> N
     assert len(alice.json("GET", _trash(sample.id))["data"]) == 1
     call.check(alice.delete(_trash(sample.id)))
     assert alice.json("GET", _trash(sample.id))["data"] == []
+
+
+def test_the_trash_of_a_sub_library_is_emptied_with_its_origins(alice: ApiClient) -> None:
+    sample, call = make_sample(alice), operation("rclone-clean-trash")
+    params = {"p": "/a", "name": "a"}
+    sub_id = alice.json("GET", f"/api2/repos/{sample.id}/dir/sub_repo/", params=params)["sub_repo_id"]
+    call.check_error(alice.delete(_trash(sub_id)), 403, "Permission denied.")

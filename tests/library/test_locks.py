@@ -157,3 +157,60 @@ def test_a_folder_holds_the_locks_of_everything_in_it(site: Site) -> None:
         require_unlocked(locks, friend.email, [path])
     for path in ("/d/a2", "/d/a/b", "/da", "/b"):
         require_unlocked(locks, site.owner.email, [path])
+
+
+# --- sub-libraries
+
+
+def shown(site: Site) -> tuple[LibraryId, LibraryId, int, Author]:
+    """Make a library in which a friend holds a lock, and a sub-library of the folder."""
+    library, friend_id, friend = locked(site)
+    sub = site.sub_libraries.create(site.head(library), "/d", "d", site.owner)
+    return library, sub.library_id, friend_id, friend
+
+
+def test_a_file_has_one_lock_by_whichever_library_it_is_reached(each_site: Site) -> None:
+    site = each_site
+    library, sub, friend_id, _ = shown(site)
+    assert list(site.locks.of(sub)) == ["/a"]
+    with pytest.raises(errors.FileLocked):
+        site.locks.lock(sub, "/a", site.owner_id)
+    assert site.locks.unlock(sub, "/a", friend_id)
+    assert site.locks.of(library) == site.locks.of(sub) == {}
+    taken = site.locks.lock(sub, "/a", friend_id)
+    assert (taken.path, site.locks.get(sub, "/a")) == ("/a", taken)
+    assert list(site.locks.of(library)) == ["/d/a"]
+    site.locks.lock(library, "/b", friend_id)
+    assert list(site.locks.of(sub)) == ["/a"]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [UpdateFile("/a", new_file("a", "new")), Delete.path("/a"), Rename("/a", "z")],
+    ids=lambda e: type(e).__name__,
+)
+def test_a_sub_library_is_no_way_round_a_lock(site: Site, edit: Edit[Any]) -> None:
+    library, sub, _, friend = shown(site)
+    with pytest.raises(errors.FileLocked) as caught:
+        site.do(sub, edit)
+    assert caught.value.path == "/a"
+    assert site.do(sub, edit, friend).changed, "its holder may"
+    site.sub_libraries.run_pending()
+    assert site.tree(library).get("/d/a") != "x"
+
+
+def test_a_lock_follows_a_file_that_its_holder_renames_in_a_sub_library(site: Site) -> None:
+    library, sub, _, friend = shown(site)
+    site.do(sub, Rename("/a", "z"), friend)
+    site.sub_libraries.run_pending()
+    assert (list(site.locks.of(library)), list(site.locks.of(sub))) == (["/d/z"], ["/z"])
+
+
+def test_clients_of_every_library_that_shows_a_file_are_told_of_its_lock(site: Site) -> None:
+    library, sub, friend_id, _ = shown(site)
+    site.clock.advance(7)
+    site.locks.unlock(library, "/d/a", friend_id)
+    stamps = select(library_stamp.c.library_id, library_stamp.c.lock_stamp)
+    with site.database.read() as connection:
+        found = {row.library_id: row.lock_stamp for row in connection.execute(stamps)}
+    assert found[library] == found[sub] == site.clock.timestamp()

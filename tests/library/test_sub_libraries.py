@@ -168,11 +168,11 @@ def test_siblings_hear_of_each_other_through_the_origin(site: Site) -> None:
     assert site.tree(inner) == {"/deep": "4"}
 
 
-def test_what_is_locked_in_the_origin_follows_the_sub_library_all_the_same(site: Site) -> None:
+def test_what_was_changed_before_it_was_locked_is_brought_into_step_all_the_same(site: Site) -> None:
     origin, sub = make(site)
     friend_id, _ = site.account()
-    site.locks.lock(origin, "/d/a", friend_id)
     site.upload(sub, "/a", "changed through the sub-library")
+    site.locks.lock(origin, "/d/a", friend_id)
     assert_in_step(site, origin, sub)
 
 

@@ -136,6 +136,19 @@ def test_the_trash_can_be_emptied(site: Site) -> None:
 # --- restoring
 
 
+def test_a_sub_librarys_trash_is_emptied_with_its_origins(site: Site) -> None:
+    origin = site.library()
+    site.build(origin, {"/d": None, "/d/a": "x"})
+    sub = site.sub_libraries.create(site.head(origin), "/d", "d", site.owner).library_id
+    site.delete(sub, "/a")
+    with pytest.raises(errors.InvalidArgument):
+        site.trash.empty(site.head(sub), site.owner)
+    assert trash(site, sub) == [("/a", False)]
+    site.sub_libraries.run_pending()
+    site.trash.empty(site.head(origin), site.owner)
+    assert trash(site, sub) == trash(site, origin) == []
+
+
 def test_a_file_is_restored_from_the_commit_before(each_site: Site) -> None:
     site = each_site
     library = site.library()

@@ -81,8 +81,10 @@ class Recipe:
 
     def change(self, parts: Mapping[str, Mapping[str, Any]]) -> Recipe:
         """Return the call with other parameters; None leaves one out."""
-        merged = {name: _merge(getattr(self, name), values) for name, values in parts.items()}
-        return replace(self, **merged)
+        query, body, path = (
+            _merge(getattr(self, name), parts.get(name, {})) for name in ("query", "body", "path")
+        )
+        return replace(self, query=query, body=body, path=path)
 
 
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,7 +117,7 @@ def _upload(caller: Caller, url: str, query: dict[str, Any], body: dict[str, Any
     names = body.pop("files", ["up.txt"])
     if names == "raw":
         return caller.send("POST", url, params=query, content=b"text")
-    files = [("file", (name, CONTENT)) for name in names] or [("none", ("none", b""))]
+    files = [("file", (name, CONTENT)) for name in names] or [("none", ("none", ""))]
     return caller.send("POST", url, params=query, data=body, files=files)
 
 

@@ -19,7 +19,7 @@ from seafleet.db.tables import group, group_member
 from seafleet.formats.encryption import new_encryption
 from seafleet.ids import LibraryId
 from seafleet.library.edits import AddFiles, Delete, MakeFolders
-from seafleet.library.model import Author, Head
+from seafleet.library.model import Author, Edit, Head
 from seafleet.sharing.model import Permission
 from tests.library.site import new_file
 from tests.support.inprocess import InProcessServer
@@ -174,7 +174,7 @@ def make_scene(server: InProcessServer, people: People, *, quota_bytes: int | No
 
 def _fill(server: InProcessServer, library_id: LibraryId, author: Author) -> tuple[str, str]:
     """Give a library content and a past; return its first commit, and that before something was deleted."""
-    edits = (
+    edits: tuple[Edit[Any], ...] = (
         AddFiles("/", (new_file("note.md", "older"),)),
         MakeFolders("/", "a/b"),
         MakeFolders("/", "a/empty"),

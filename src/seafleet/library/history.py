@@ -121,9 +121,17 @@ class History:
         days = self.limit_days(head)
         if days == 0:
             return KEEP_HEAD_ONLY
-        valid_since = self._origin(head).valid_since
-        since = KEEP_ALL if valid_since is None else seconds(valid_since)
+        emptied_at = self.emptied_at(head)
+        since = KEEP_ALL if emptied_at is None else emptied_at
         return since if days < 0 else max(since, self._clock.timestamp() - days * DAY_SECONDS)
+
+    def emptied_at(self, head: Head) -> int | None:
+        """Return up to when deletions were forgotten, in Unix seconds: None if the trash was never emptied.
+
+        That of a sub-library is emptied with its origin's.
+        """
+        valid_since = self._origin(head).valid_since
+        return None if valid_since is None else seconds(valid_since)
 
     def _origin(self, head: Head) -> Head:
         return (self._libraries.find(head.store_id) or head) if head.is_sub_library else head

@@ -19,6 +19,7 @@ from sqlalchemy import bindparam, update
 from seafleet import paths
 from seafleet.db.engine import Transaction
 from seafleet.db.tables import library
+from seafleet.errors import InvalidArgument
 from seafleet.formats.fs import Dirent
 from seafleet.ids import ObjectId
 from seafleet.library.diff import Change, Status, diff_trees
@@ -90,8 +91,11 @@ class Trash:
     def empty(self, head: Head, author: Author, keep_days: int = 0) -> None:
         """Forget deletions that are older than `keep_days`, or all; the next collection removes the content.
 
-        History shows nothing from before either. What was forgotten does not come back.
+        History shows nothing from before either. What was forgotten does not come back. The trash of a
+        sub-library is emptied with its origin's: InvalidArgument.
         """
+        if head.is_sub_library:
+            raise InvalidArgument("library", "a sub-library is kept as its origin is")
         now = self._clock.timestamp()
         since = now - keep_days * DAY_SECONDS if keep_days > 0 else seconds(head.updated_at)
         if head.valid_since is not None:
@@ -113,7 +117,7 @@ class Trash:
             return
         if show_days > 0:
             truncate_time = max(truncate_time, self._clock.timestamp() - show_days * DAY_SECONDS)
-        emptied_at = None if head.valid_since is None else seconds(head.valid_since)
+        emptied_at = self._history.emptied_at(head)
         for commit, older in pairwise(self._history.heads(head.library_id, start)):
             # Whoever empties the trash does not want to see what was deleted in the same second.
             if commit.ctime < truncate_time or (emptied_at is not None and commit.ctime <= emptied_at):

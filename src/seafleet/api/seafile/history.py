@@ -12,7 +12,15 @@ from seafleet import paths
 from seafleet.access import Action
 from seafleet.api.kernel import JSON_UTF8, TOKEN, ApiError, ApiRequest, Reply, route
 from seafleet.api.seafile.paging import MAX_PER_PAGE, page_and_size, whole
-from seafleet.api.seafile.places import author_of, caller_id, file_here, folder_here, library_here, require
+from seafleet.api.seafile.places import (
+    DENIED,
+    author_of,
+    caller_id,
+    file_here,
+    folder_here,
+    library_here,
+    require,
+)
 from seafleet.api.seafile.shapes import history as shapes
 from seafleet.errors import CommitNotFound, FileNotFound, InvalidId
 from seafleet.ids import ObjectId
@@ -194,10 +202,12 @@ def library_trash(request: ApiRequest) -> Json:
 
 @route("DELETE", "/api/v2.1/repos/{library_id}/trash/", operation="rclone-clean-trash", action=Action.OWN)
 def clean_trash(request: ApiRequest) -> Json:
-    """Forget what was deleted before a number of days, or all of it."""
+    """Forget what was deleted before a number of days, or all of it; sub-libraries follow their origin."""
     keep_days = _days(request, "keep_days")
     head = library_here(request)
     require(request, Action.OWN, head)
+    if head.is_sub_library:
+        raise ApiError(403, DENIED)
     request.services.trash.empty(head, author_of(request), keep_days)
     return {"success": True}
 
