@@ -104,6 +104,8 @@ def test_devices_are_read_in_the_order_of_the_asking(site: RegistrySite) -> None
     site.apply(gone, site.actions.remove())
     numbers = [two.id, gone.id, 10**9, one.id]
     assert [found.id for found in site.registry.by_numbers(numbers)] == [two.id, one.id]
+    every = site.registry.by_numbers(numbers, removed=True)
+    assert [found.id for found in every] == [two.id, gone.id, one.id]
 
 
 # -- lists ---------------------------------------------------------------------------------------------------
@@ -112,9 +114,13 @@ def test_devices_are_read_in_the_order_of_the_asking(site: RegistrySite) -> None
 def test_the_tally_counts_what_wants_to_be_looked_at(site: RegistrySite) -> None:
     site.sighting()
     for state in ("LOST", "LOST", "STOLEN", "DISABLED"):
-        site.device(admin_state=state, approval="pending", posture="non_compliant", expired=True)
-    for values in ({"approval": "pending"}, {"posture": "non_compliant"}, {"expired": True}, {}):
-        site.device(**values, **({"status": "EXPIRED"} if "expired" in values else {}))
+        site.device(
+            admin_state=state, status=state, approval="pending", posture="non_compliant", expired=True
+        )
+    site.device(approval="pending", status="DISABLED")
+    site.device(posture="non_compliant")
+    site.device(expired=True, status="EXPIRED")
+    site.device()
     assert site.registry.listing.tally(site.organization_id) == Tally(8, 1, 2, 1, 1, 5, 1)
 
 

@@ -208,10 +208,13 @@ class Registry:
         with self._database.read() as connection:
             return {mac: find_by_mac(connection, mac, organization_id) for mac in macs}
 
-    def by_numbers(self, device_ids: Sequence[int]) -> list[Device]:
-        """Return the records of these numbers, in this order; those that are not there are left out."""
+    def by_numbers(self, device_ids: Sequence[int], *, removed: bool = False) -> list[Device]:
+        """Return the records of these numbers, in this order; those that are not there are left out. Removed
+        ones come only with `removed`.
+        """
         with self._database.read() as connection:
-            return [found for found in self._load(connection, device_ids) if not found.is_removed]
+            found = self._load(connection, device_ids)
+        return [each for each in found if removed or not each.is_removed]
 
     def removed(self, device_id: int) -> Device:
         """Return a record, be it removed or not. Raises DeviceNotFound."""

@@ -70,6 +70,11 @@ LINK: Final = (
 LINK_BY_ID: Final = (
     select(*STATE_COLUMNS).select_from(_LINK_AND_DEVICE).where(device_link.c.id == bindparam("link_id"))
 )
+LINKS_BY_ID: Final = (
+    select(*STATE_COLUMNS)
+    .select_from(_LINK_AND_DEVICE)
+    .where(device_link.c.id.in_(bindparam("link_ids", expanding=True)))
+)
 # The account's own link first: by client id alone, for peer ids that sync clients report.
 LINK_BY_CLIENT_ID: Final = (
     select(*STATE_COLUMNS)

@@ -339,6 +339,8 @@ CREATE INDEX device_live ON device (organization_id, kind, id) WHERE removed_at 
 
 CREATE INDEX device_merged ON device (merged_into);
 
+CREATE INDEX device_non_compliant ON device (organization_id, kind) WHERE removed_at IS NULL AND posture = 'non_compliant';
+
 CREATE INDEX device_removed ON device (removed_at) WHERE removed_at IS NOT NULL;
 
 CREATE TABLE device_group (

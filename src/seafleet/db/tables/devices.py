@@ -120,6 +120,16 @@ for _key in ("model_key", "platform", "status"):
     _present(f"device_by_{_key}", "organization_id", _key, "uid")
     _present(f"device_by_{_key}_down", "organization_id", device.c[_key].desc(), "uid")
 
+# What administrators look for first among what has no order of its own.
+_non_compliant = text("removed_at IS NULL AND posture = 'non_compliant'")
+Index(
+    "device_non_compliant",
+    device.c.organization_id,
+    device.c.kind,
+    sqlite_where=_non_compliant,
+    postgresql_where=_non_compliant,
+)
+
 Index(
     "device_removed",
     device.c.removed_at,
