@@ -75,11 +75,16 @@ def done(request: ApiRequest) -> Reply:
         raise complaint(request, visitor.actor, 400, "No such report", text)
     registry = request.services.registry
     now, policy = registry.now(), registry.settings.policy
-    rows = []
-    for result in report.results:
-        device = registry.removed(result.device_id)
-        if visitor.sees(device.organization_id):
-            rows.append({**row_of(device, policy, now), "result": result, "verdict": _verdict(result)})
+    results = {result.device_id: result for result in report.results}
+    rows = [
+        {
+            **row_of(device, policy, now),
+            "result": results[device.id],
+            "verdict": _verdict(results[device.id]),
+        }
+        for device in registry.by_numbers(list(results), removed=True)
+        if visitor.sees(device.organization_id)
+    ]
     deed = DEEDS[report.deed]
     return inner_page(
         request,

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from seafleet.devices.model import DevicePolicy, DeviceState, verdict
+from seafleet.devices.model import AdminState, DevicePolicy, DeviceState
 from seafleet.text import is_storable
-from seafleet.web.console.standing import Access, access_of, told
+from seafleet.web.console.standing import Access, access_of
 
 if TYPE_CHECKING:
     from seafleet.devices.actions import Action, Actions
@@ -85,7 +85,7 @@ def _blocking(what: str, status: str) -> Callable[[DevicePolicy], str]:
         )
         if status in policy.wipe_on_status:
             return refused + " Its clients and its agent are told to remove their copies at the next contact."
-        return refused + " Nothing is removed from it, and activating it again undoes this."
+        return refused + " By itself this removes nothing from it, and activating it again undoes it."
 
     return tell
 
@@ -104,7 +104,7 @@ def _unexempt(policy: DevicePolicy) -> str:
 def _mode(policy: DevicePolicy) -> str:
     if policy.posture_mode == "enforce":
         return ""
-    return f" The policy's mode is “{policy.posture_mode}”, so nobody is refused by it at present."
+    return f" The policy’s mode is “{policy.posture_mode}”, so nobody is refused by it at present."
 
 
 def _wipe(_policy: DevicePolicy) -> str:
@@ -117,7 +117,7 @@ def _wipe(_policy: DevicePolicy) -> str:
 
 
 def _group(_policy: DevicePolicy) -> str:
-    return "The group becomes the device's first one. Access stays exactly as it is."
+    return "The group becomes the device’s first one. Access stays exactly as it is."
 
 
 def _remove(_policy: DevicePolicy) -> str:
@@ -139,8 +139,27 @@ def _unignore(_policy: DevicePolicy) -> str:
 # -- what follows --------------------------------------------------------------------------------------------
 
 
-def _state(**values: Any) -> Changed:
-    return lambda state, _now, _choices: replace(state, **values)
+def _approved(state: DeviceState, _now: int, _choices: Choices) -> DeviceState:
+    return replace(state, approval="approved")
+
+
+def _activated(state: DeviceState, _now: int, _choices: Choices) -> DeviceState:
+    return replace(_without_status_wipe(state), admin_state="ACTIVE", approval="approved", expired=False)
+
+
+def _blocked(status: AdminState) -> Changed:
+    return lambda state, _now, _choices: replace(state, admin_state=status)
+
+
+def _disabled(state: DeviceState, _now: int, _choices: Choices) -> DeviceState:
+    return replace(_without_status_wipe(state), admin_state="DISABLED")
+
+
+def _without_status_wipe(state: DeviceState) -> DeviceState:
+    """Take away the mark that came with the operator's state, unless the client has heard of it."""
+    if state.wipe_source != "status" or state.wipe_delivered_at is not None:
+        return state
+    return replace(state, wiped_at=None, wipe_source=None)
 
 
 def _exempted(state: DeviceState, now: int, choices: Choices) -> DeviceState:
@@ -148,8 +167,13 @@ def _exempted(state: DeviceState, now: int, choices: Choices) -> DeviceState:
     return replace(state, exempted_at=now, exempt_until=until)
 
 
+def _subject_again(state: DeviceState, _now: int, _choices: Choices) -> DeviceState:
+    return replace(state, exempted_at=None, exempt_until=None)
+
+
 def _wiped(state: DeviceState, now: int, _choices: Choices) -> DeviceState:
-    return replace(state, wiped_at=now, wipe_source="unlink")
+    """Mark a client; what concerns no client goes on."""
+    return replace(state, wiped_at=now, wipe_source="unlink") if state.link_id else state
 
 
 def _removed(state: DeviceState, now: int, _choices: Choices) -> DeviceState:
@@ -177,7 +201,7 @@ _ALL: Final = (
         _approve,
         lambda actions, _: actions.approve(),
         lambda device, _: not device.is_sighting and device.approval != "approved",
-        _state(approval="approved"),
+        _approved,
     ),
     Deed(
         "activate",
@@ -187,29 +211,29 @@ _ALL: Final = (
         _activate,
         lambda actions, _: actions.set_status("ACTIVE"),
         _can_activate,
-        _state(admin_state="ACTIVE", approval="approved", expired=False),
+        _activated,
     ),
     Deed(
         "lost",
-        "Mark as lost",
+        "Mark lost",
         "Mark as lost",
         "Marked as lost",
         _blocking("For devices that may turn up again.", "LOST"),
         lambda actions, _: actions.set_status("LOST"),
         _not_in("LOST"),
-        _state(admin_state="LOST"),
+        _blocked("LOST"),
         harsh=True,
         guards=False,
     ),
     Deed(
         "stolen",
-        "Mark as stolen",
+        "Mark stolen",
         "Mark as stolen",
         "Marked as stolen",
         _blocking("For devices in other hands.", "STOLEN"),
         lambda actions, _: actions.set_status("STOLEN"),
         _not_in("STOLEN"),
-        _state(admin_state="STOLEN"),
+        _blocked("STOLEN"),
         harsh=True,
         guards=False,
     ),
@@ -221,7 +245,7 @@ _ALL: Final = (
         _blocking("For devices that are not to be used for now.", "DISABLED"),
         lambda actions, _: actions.set_status("DISABLED"),
         _not_in("DISABLED"),
-        _state(admin_state="DISABLED"),
+        _disabled,
         harsh=True,
         guards=False,
     ),
@@ -244,7 +268,7 @@ _ALL: Final = (
         _unexempt,
         lambda actions, _: actions.unexempt(),
         lambda device, now: device.is_exempt(now),
-        _state(exempted_at=None, exempt_until=None),
+        _subject_again,
     ),
     Deed(
         "group",
@@ -310,8 +334,8 @@ def access_after(deed: Deed, device: Device, policy: DevicePolicy, now: datetime
     """Return what a device may reach right after a deed."""
     if deed.changed is None or not deed.fits(device, now):
         return access_of(device, policy, now)
-    seconds = int(now.timestamp())
-    return told(verdict(deed.changed(device.state(), seconds, choices), policy, seconds))
+    changed, seconds = deed.changed, int(now.timestamp())
+    return access_of(device, policy, now, lambda state: changed(state, seconds, choices))
 
 
 def read_choices(deed: Deed, values: dict[str, str], now: datetime) -> tuple[Choices, dict[str, str]]:
@@ -331,7 +355,7 @@ def read_choices(deed: Deed, values: dict[str, str], now: datetime) -> tuple[Cho
     if "reason" in deed.fields and (len(reason) > MAX_REASON or not is_storable(reason)):
         problems["reason"] = f"Use at most {MAX_REASON} characters."
     if "confirm" in deed.fields and values.get("confirm", "").strip().casefold() != WIPE_WORD:
-        problems["confirm"] = f"Type the word {WIPE_WORD} to confirm."
+        problems["confirm"] = f"Type the word “{WIPE_WORD}” to confirm."
     return Choices(group, until, reason), problems
 
 

@@ -6,10 +6,11 @@ Source: device registry §4 and §7.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from seafleet.devices.model import DevicePolicy, Verdict, verdict
+from seafleet.devices.model import DevicePolicy, DeviceState, Verdict, verdict
 from seafleet.devices.record import words
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class Badge:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What somebody or something may reach right now. `word` is `Allowed`, `Refused` or `No access`."""
+    """What somebody or something may reach right now. `word` is `Allowed`, `Refused`, `In part` or
+    `No access`."""
 
     word: str
     tone: Tone
@@ -86,8 +88,9 @@ def _further(device: Device, now: datetime) -> list[Badge]:
         found.append(Badge("Not approved", "wait"))
     if device.wipe.state in _WIPES:
         found.append(_WIPES[device.wipe.state])
-    elif any(link.wiped_at is not None for link in device.links):
-        found.append(Badge("Wipe asked for", "warn"))
+    elif marked := [link for link in device.links if link.wiped_at is not None]:
+        is_told = all(link.wipe_delivered_at is not None for link in marked)
+        found.append(_WIPES["delivered" if is_told else "requested"])
     if device.is_exempt(now):
         found.append(Badge("Exempt", "wait"))
     if device.posture.state == "non_compliant":
@@ -104,13 +107,27 @@ def _further(device: Device, now: datetime) -> list[Badge]:
 # -- access --------------------------------------------------------------------------------------------------
 
 
-def access_of(device: Device, policy: DevicePolicy, now: datetime) -> Access:
-    """Return what the device as a whole may reach right now, as the one rule decides it."""
+def access_of(
+    device: Device,
+    policy: DevicePolicy,
+    now: datetime,
+    change: Callable[[DeviceState], DeviceState] = lambda state: state,
+) -> Access:
+    """Return what a device may reach right now, all its clients taken together, as the one rule decides it;
+    with a `change` what it may reach after that.
+    """
     if device.is_removed:
         return _REMOVED
     if device.is_sighting:
         return _NONE
-    return told(verdict(device.state(), policy, int(now.timestamp())))
+    states = [device.state_of(link) for link in device.links] or [device.state()]
+    found = [verdict(change(state), policy, int(now.timestamp())) for state in states]
+    refused = [each for each in found if not each.allowed]
+    if not refused or len(refused) == len(found):
+        return told(found[0])
+    several = "client is" if len(refused) == 1 else "clients are"
+    text = f"{len(refused)} of {len(found)} {several} refused. {refused[0].sentence}"
+    return Access("In part", "warn", text)
 
 
 def access_of_link(device: Device, link: Link, policy: DevicePolicy, now: datetime) -> Access:
