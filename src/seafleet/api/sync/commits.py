@@ -16,6 +16,7 @@ from seafleet.api.kernel.parameters import parse_query
 from seafleet.api.kernel.routes import stream_route
 from seafleet.api.sync.admission import admit, existing, identify, note_refusal
 from seafleet.api.sync.surface import NAME, refusal
+from seafleet.errors import CommitNotFound, ObjectMissing
 from seafleet.ids import ObjectId, looks_like_object_id
 from seafleet.library.model import Author
 from seafleet.store.contract import Kind
@@ -112,7 +113,10 @@ def _begin_push(request: StreamRequest) -> Future[PushOutcome]:
     services, head = request.services, admission.head
     author = Author(admission.actor.email, ip=request.client_ip)
     may_write = _writable_paths(request, admission)
-    return services.sync.pushes.begin(head, ObjectId(commit_id), author, may_write)
+    try:
+        return services.sync.pushes.begin(head, ObjectId(commit_id), author, may_write)
+    except (CommitNotFound, ObjectMissing) as error:  # the client's upload was not complete
+        raise ReplyError(refusal(500, str(error))) from error
 
 
 def _writable_paths(request: StreamRequest, admission: Admission) -> MayWrite | None:
