@@ -86,18 +86,19 @@ class Pair:
             first, second = snapshot(self.here), snapshot(self.there)
             return first == second and (expected is None or first == expected)
 
-        wait_until(same, lambda: f"both folders are the same: {self._states()}", seconds)
+        wait_until(same, lambda: f"both folders are the same: {self.states()}", seconds)
         return snapshot(self.here)
 
     def await_state(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
         """Wait for something, and tell what the clients say if it does not come."""
-        wait_until(condition, lambda: f"{what}: {self._states()}", seconds)
+        wait_until(condition, lambda: f"{what}: {self.states()}", seconds)
 
     def state(self, machine: int) -> str:
         """Return what a machine says about the library."""
         return self.machines[machine].status_of(self.library.name)
 
-    def _states(self) -> str:
+    def states(self) -> str:
+        """Return what both machines say about the library."""
         return "; ".join(self.state(machine) for machine in range(len(self.machines)))
 
     def edit(self, edit: Edit[Any]) -> None:

@@ -34,10 +34,8 @@ def require_programs() -> None:
             pytest.skip(f"{name} is not installed: Debian has it in seafile-cli and seafile-daemon")
 
 
-def wait_until(
-    condition: Callable[[], bool], what: str | Callable[[], str], seconds: float = SYNCED_SECONDS
-) -> None:
-    """Return soon after a condition has come to hold; fail when it does not in time, and say `what` then.
+def comes_true(condition: Callable[[], bool], seconds: float) -> bool:
+    """Return True soon after a condition has come to hold, False when it does not in time.
 
     Looking takes at most a third of the time, so that those who work towards the condition get the rest.
     """
@@ -45,11 +43,19 @@ def wait_until(
     while True:
         begun = time.monotonic()
         if condition():
-            return
+            return True
         now = time.monotonic()
         if now > deadline:
-            raise AssertionError(f"not in {seconds:g} s: {what() if callable(what) else what}")
+            return False
         time.sleep(max(_POLL_SECONDS, 2 * (now - begun)))
+
+
+def wait_until(
+    condition: Callable[[], bool], what: str | Callable[[], str], seconds: float = SYNCED_SECONDS
+) -> None:
+    """Return soon after a condition has come to hold; fail when it does not in time, and say `what` then."""
+    if not comes_true(condition, seconds):
+        raise AssertionError(f"not in {seconds:g} s: {what() if callable(what) else what}")
 
 
 def snapshot(folder: Path) -> dict[str, str]:
