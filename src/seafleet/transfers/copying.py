@@ -47,7 +47,7 @@ Progress = Callable[[int], None]
 """Told how many more files are there; may raise to stop."""
 
 InCommit = Callable[["Transaction"], None]
-"""Runs in the transaction of the last commit; may raise to prevent it."""
+"""Runs in the transaction of a commit; may raise to prevent it."""
 
 _PENDING_BYTES: Final = 4 << 20
 
@@ -133,12 +133,14 @@ class Copier:
         journey: Journey,
         *,
         progress: Progress = _untold,
+        in_copy: InCommit | None = None,
         in_commit: InCommit | None = None,
     ) -> list[Landed]:
         """Bring everything, and return it in the order of the names.
 
-        Raises as `check`; FolderNotFound for the target, FileLocked, CollectionRan, and what `progress` and
-        `in_commit` raise.
+        `in_commit` goes with the last commit; `in_copy` with the one before it, when what is moved to another
+        library has come there and is still to be removed. Raises as `check`; FolderNotFound for the target,
+        FileLocked, CollectionRan, and what `progress`, `in_copy` and `in_commit` raise.
         """
         self.check(actor, journey)
         if journey.is_inside:
@@ -146,9 +148,8 @@ class Copier:
         target, entries = journey.target, self.entries(journey)
         seen = self._libraries.objects.generation(target.store_id)
         carried = self._carry(actor, journey, entries, progress)
-        last = in_commit if journey.keep else None
         edit = PutEntries(journey.folder, carried, seen)
-        placed = self._commit(target, author, edit, last)
+        placed = self._commit(target, author, edit, in_commit if journey.keep else in_copy)
         if not journey.keep:
             ids = tuple(entry.id for entry in entries)
             names = tuple(entry.name for entry in entries)

@@ -42,7 +42,7 @@ transfer_task = Table(
     Column("id", String(36), primary_key=True),
     Column("kind", String(10), nullable=False),  # copy, move, zip
     Column("account_id", Id),
-    Column("state", String(12), nullable=False),  # waiting, running, done, failed, canceled
+    Column("state", String(12), nullable=False),  # waiting, running, finishing, done, failed, canceled
     Column("done", BigInteger, nullable=False, server_default="0"),
     Column("total", BigInteger, nullable=False, server_default="0"),
     Column("failed_reason", Text, nullable=False, server_default=""),
