@@ -338,6 +338,94 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+class MetaAccess:
+    """An application that an administrator let in, for the organization of the server itself."""
+
+    def __init__(self, admin: ApiClient) -> None:
+        self.http = admin.http
+        wanted = {"name": "NAC", "organization_id": 1, "redirect_uris": []}
+        made = admin.json("POST", f"{NATIVE}/oauth-clients/", json=wanted)
+        form = {"client_id": made["client_id"], "client_secret": made["client_secret"]}
+        answer = self.http.post("/o/oauth/token", data={"grant_type": "client_credentials", **form})
+        self.token = answer.json()["access_token"]
+
+    def _call(self, path: str, **body: Any) -> Any:
+        answer = self.http.post(f"/o/api/v3/{path}", params={"access_token": self.token}, json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def act(self, action: str, hwid: str) -> int:
+        """Take an action on a device; return what MetaAccess says of it."""
+        return int(self._call("devices/action", types=action, ids=[hwid])[hwid])
+
+    def status_of(self, hwid: str) -> str:
+        """Return the word for a device."""
+        return str(self._call("devices/detail", ids=[hwid])[0]["status"])
+
+
+@pytest.fixture
+def strict(fleet: Fleet) -> Iterator[None]:
+    """A policy that no agent of today meets, and that is enforced while the test runs."""
+    policy = [{"code": "min_agent_version", "severity": "critical", "value": "999"}]
+    path, fine = f"{NATIVE}/settings/", {"posture_policy": [], "posture_mode": "off"}
+    fleet.admin.json("PUT", path, json={"posture_policy": policy, "posture_mode": "enforce"})
+    yield
+    fleet.admin.json("PUT", path, json=fine)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("strict")
+def test_a_running_agent_is_exempted_through_metaaccess_and_does_what_is_ordered_there(
+    fleet: Fleet, mara: ApiClient, tmp_path: Path
+) -> None:
+    (tmp_path / "code").write_text(fleet.code())
+    state, hwid = str(tmp_path / "agent" / "state.json"), fleet.desk.hwid
+    words = ["--code-file", str(tmp_path / "code"), "--hwid", hwid]
+    place = ["--seafile-config", fleet.desk.configuration]
+    done = run("--state", state, "enrol", fleet.desk.url, *words, *place)
+    assert done.returncode == 0, done.stderr
+    path = f"{NATIVE}/devices/{json.loads(Path(state).read_text())['device_id']}/"
+    token = mara.http.post(
+        "/api2/auth-token/",
+        data={
+            "username": mara.email,
+            "password": mara.password,
+            "platform": "linux",
+            "device_id": f"{fleet.number:040d}",
+            "device_name": "mara-x13",
+        },
+    ).json()["token"]
+
+    def uses_it() -> int:
+        headers = {"Authorization": f"Token {token}"}
+        return mara.http.get("/api2/repos/", headers=headers).status_code
+
+    def answered() -> bool:
+        found = fleet.admin.json("GET", f"{path}commands/")["commands"]
+        return any(
+            one["type"] == "dhcp_renew" and one["state"] not in ("queued", "delivered") for one in found
+        )
+
+    process = subprocess.Popen(
+        [sys.executable, str(PROGRAM), "--state", state, "run"], stderr=subprocess.DEVNULL
+    )
+    try:
+        until(lambda: fleet.admin.json("GET", path)["posture"]["state"] == "non_compliant", 120)
+        assert uses_it() == 403
+        application = MetaAccess(fleet.admin)
+        assert application.status_of(hwid) == "non_compliant"
+        assert application.act("exempt", hwid) == 1
+        assert (application.status_of(hwid), uses_it()) == ("exempted", 200)
+        assert application.act("dhcprenew", hwid) == 1
+        until(answered, 120)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_running_agent_obeys_within_seconds_survives_the_servers_restart_and_ends_on_sigterm(

@@ -8,96 +8,18 @@ Source: device registry §7.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 
 from seafleet.devices.actions import Action
-from seafleet.devices.origin import Origin
-from tests.conformance.site import WORKSTATION, Site, copied, email, make_template
+from tests.blackbox.device_ways import API, SYNC, TRANSFERS, Ways
+from tests.conformance.site import copied, email, make_template
 
-BY = Origin("user", "root@example.org", "native")
 DISK = [{"code": "disk_encryption", "severity": "critical"}]
 OK, GONE, WIPED = "ok", "gone", "wiped"
-
-
-@dataclass
-class Ways:
-    """A server, and everything that Ines' client got of it while all was well."""
-
-    site: Site
-    library: str = ""
-    sync_token: str = ""
-    upload_link: str = ""
-    download_link: str = ""
-    commands: list[str] = field(default_factory=list)
-
-    @property
-    def device_id(self) -> int:
-        """The number of the device."""
-        return int(self.site.workstation["id"])
-
-    def prepare(self) -> None:
-        """Obtain everything that a client may hold."""
-        site, token = self.site, self.site.facts.tg
-        made = site.request("POST", "/api2/repos/", token, data={"name": "hers"})
-        self.library = made.json()["repo_id"]
-        path = f"/api2/repos/{self.library}"
-        self.upload_link = site.request("GET", path + "/upload-link/", token, params={"p": "/"}).json()
-        assert self.upload().status_code == 200
-        self.download_link = site.request(
-            "GET", path + "/file/", token, params={"p": "/a.txt", "reuse": "1"}
-        ).json()
-        self.sync_token = site.request("GET", path + "/download-info/", token).json()["token"]
-        assert self.sync().status_code == 200
-        order = {"type": "dhcp_renew"}
-        assert site.admin("POST", f"/devices/{self.device_id}/commands/", json=order).status_code == 201
-
-    def apply(self, action: Action) -> None:
-        """Apply an action to the device."""
-        registry = self.site.server.services.registry
-        registry.apply(self.device_id, action, BY)
-
-    # -- the ways in -------------------------------------------------------------------------------------
-
-    def upload(self) -> httpx.Response:
-        """Upload through the link that was made before."""
-        files = {"file": ("a.txt", b"content")}
-        return self.site.server.http.post(self.upload_link, data={"parent_dir": "/"}, files=files)
-
-    def download(self) -> httpx.Response:
-        """Download through the link that was made before."""
-        return self.site.server.http.get(self.download_link)
-
-    def sync(self, path: str = "permission-check/") -> httpx.Response:
-        """Go on synchronising."""
-        parameters = {
-            "op": "download",
-            "delta": "1",
-            "client_id": "b" * 40,
-            "client_name": "ines-p1",
-            "client_ver": "9.0.5",
-        }
-        return self.site.server.request(
-            "GET",
-            f"/seafhttp/repo/{self.library}/{path}",
-            headers={"Seafile-Repo-Token": self.sync_token},
-            params=parameters,
-        )
-
-    def login(self) -> httpx.Response:
-        """Log in again with the right password."""
-        return self.site.login("ines", WORKSTATION)
-
-    def report(self) -> httpx.Response:
-        """Report as the agent."""
-        return self.site.agent("PUT", "/report/", json={})
-
-    def handed_out(self) -> httpx.Response:
-        """Fetch commands as the agent."""
-        return self.site.agent("GET", "/commands/")
 
 
 @dataclass(frozen=True)
@@ -105,7 +27,8 @@ class State:
     """A row of the matrix: how to get there, and what each way answers then.
 
     `api` is `ok`, `gone` (401), `wiped` (401 with the header) or the word of a 403; `login` the status and
-    the word in the header.
+    the word in the header. `sync` is the same without the header; `newcomer` what a sync token that was
+    obtained without a device answers under this client's id, `plain` an API token without a device.
     """
 
     name: str
@@ -115,7 +38,9 @@ class State:
     sync: str = ""
     links: int = 403
     report: int = 200
-    commands: Sequence[str] | int = ()
+    commands: Sequence[str] = ()
+    newcomer: str = ""
+    plain: str = OK
 
 
 ALL = ("dhcp_renew",)
@@ -128,6 +53,21 @@ def status(word: Any) -> Callable[[Ways], None]:
 def heard_of_wipe(ways: Ways) -> None:
     status("STOLEN")(ways)
     assert ways.site.use(ways.site.facts.tg).status_code == 401
+
+
+def wiped_itself(ways: Ways) -> None:
+    heard_of_wipe(ways)
+    report_wiped(ways)
+
+
+def report_wiped(ways: Ways) -> None:
+    answer = ways.site.request("POST", "/api2/device-wiped/", data={"token": ways.token})
+    assert answer.status_code == 200
+
+
+def disabled_before_the_wipe_was_heard_of(ways: Ways) -> None:
+    status("STOLEN")(ways)
+    status("DISABLED")(ways)
 
 
 def stolen_without_wipe(ways: Ways) -> None:
@@ -155,8 +95,21 @@ def unlinked(ways: Ways, *, wipe: bool = False) -> None:
     assert answer.status_code == 200
 
 
+def unlinked_and_wiped(ways: Ways) -> None:
+    unlinked(ways, wipe=True)
+    report_wiped(ways)
+
+
 def removed(ways: Ways) -> None:
     ways.apply(ways.site.server.services.registry.actions.remove())
+
+
+def removed_while(word: Any) -> Callable[[Ways], None]:
+    def enter(ways: Ways) -> None:
+        status(word)(ways)
+        removed(ways)
+
+    return enter
 
 
 def app_disabled(ways: Ways) -> None:
@@ -183,51 +136,70 @@ def out_of_license(ways: Ways) -> None:
     ways.site.settings(device_limit=1)
 
 
+def bound_tokens_only(ways: Ways) -> None:
+    ways.site.settings(allow_unbound_tokens=False)
+
+
 REFUSED = 400
+NO = (REFUSED, "DISABLED")
+LOST, STOLEN = (REFUSED, "LOST"), (REFUSED, "STOLEN")
+IN, WAITS = (200, ""), (200, "PENDING_APPROVAL")
+NOT_COMPLIANT = (200, "NON_COMPLIANT")
 STATES = [
-    State("active", lambda ways: None, OK, (200, ""), OK, 200, commands=ALL),
-    State("expired", lambda ways: ways.site.move_clock(91 * 86_400), OK, (200, ""), OK, 200),
-    State("pending", pending, "PENDING_APPROVAL", (200, "PENDING_APPROVAL"), "PENDING_APPROVAL"),
-    State("disabled", status("DISABLED"), "DISABLED", (REFUSED, "DISABLED"), "DISABLED"),
-    State("lost", status("LOST"), "LOST", (REFUSED, "LOST"), "LOST"),
-    State("lost-wiping", lost_with_wipe, WIPED, (REFUSED, "LOST"), "LOST", commands=("wipe",)),
-    State("stolen", status("STOLEN"), WIPED, (REFUSED, "STOLEN"), "STOLEN", commands=("wipe",)),
-    State("stolen-delivered", heard_of_wipe, WIPED, (REFUSED, "STOLEN"), GONE, commands=("wipe",)),
-    State("stolen-unwiped", stolen_without_wipe, "STOLEN", (REFUSED, "STOLEN"), "STOLEN"),
-    State("unlinked", unlinked, GONE, (200, ""), GONE, commands=ALL),
+    State("active", lambda ways: None, OK, IN, OK, 200, commands=ALL),
+    State("expired", lambda ways: ways.site.move_clock(91 * 86_400), OK, IN, OK, 200),
+    State("pending", pending, "PENDING_APPROVAL", WAITS, "PENDING_APPROVAL"),
+    State("disabled", status("DISABLED"), "DISABLED", NO, "DISABLED"),
+    State("disabled-not-wiped", disabled_before_the_wipe_was_heard_of, "DISABLED", NO, "DISABLED"),
+    State("lost", status("LOST"), "LOST", LOST, "LOST"),
+    State("lost-wiping", lost_with_wipe, WIPED, LOST, "LOST", commands=("wipe",)),
+    State("stolen", status("STOLEN"), WIPED, STOLEN, "STOLEN", commands=("wipe",)),
+    State("stolen-delivered", heard_of_wipe, WIPED, STOLEN, GONE, commands=("wipe",), newcomer="STOLEN"),
+    State("stolen-wiped", wiped_itself, GONE, STOLEN, GONE, commands=("wipe",), newcomer="STOLEN"),
+    State("stolen-unwiped", stolen_without_wipe, "STOLEN", STOLEN, "STOLEN"),
+    State("unlinked", unlinked, GONE, IN, GONE, commands=ALL, newcomer=OK),
     State(
         "unlinked-wiping",
         lambda ways: unlinked(ways, wipe=True),
         WIPED,
-        (200, ""),
+        IN,
         GONE,
         commands=("dhcp_renew", "wipe"),
+        newcomer=OK,
     ),
-    State("removed", removed, GONE, (200, ""), GONE, report=410, commands=("uninstall_agent",)),
+    State("unlinked-wiped", unlinked_and_wiped, GONE, IN, GONE, commands=("dhcp_renew", "wipe"), newcomer=OK),
+    State("removed", removed, GONE, IN, GONE, report=410, commands=("uninstall_agent",), newcomer=OK),
+    State(
+        "removed-lost",
+        removed_while("LOST"),
+        GONE,
+        WAITS,
+        GONE,
+        report=410,
+        commands=("uninstall_agent",),
+        newcomer="PENDING_APPROVAL",
+    ),
+    State(
+        "removed-stolen",
+        removed_while("STOLEN"),
+        WIPED,
+        WAITS,
+        GONE,
+        report=410,
+        commands=("uninstall_agent", "wipe"),
+        newcomer="PENDING_APPROVAL",
+    ),
     State(
         "app-disabled", app_disabled, "APP_DISABLED", (REFUSED, "APP_DISABLED"), "APP_DISABLED", commands=ALL
     ),
-    State(
-        "enforced",
-        bad_posture("enforce"),
-        "NON_COMPLIANT",
-        (200, "NON_COMPLIANT"),
-        "NON_COMPLIANT",
-        commands=ALL,
-    ),
-    State("exempt", bad_posture("enforce", exempt=True), OK, (200, ""), OK, 200, commands=ALL),
-    State("warned", bad_posture("warn"), OK, (200, ""), OK, 200, commands=ALL),
-    State("posture-off", bad_posture("off"), OK, (200, ""), OK, 200, commands=ALL),
-    State("license-out", out_of_license, OK, (200, ""), OK, 200, commands=ALL),
+    State("enforced", bad_posture("enforce"), "NON_COMPLIANT", NOT_COMPLIANT, "NON_COMPLIANT", commands=ALL),
+    State("exempt", bad_posture("enforce", exempt=True), OK, IN, OK, 200, commands=ALL),
+    State("warned", bad_posture("warn"), OK, IN, OK, 200, commands=ALL),
+    State("posture-off", bad_posture("off"), OK, IN, OK, 200, commands=ALL),
+    State("license-out", out_of_license, OK, IN, OK, 200, commands=ALL),
+    State("bound-only", bound_tokens_only, OK, IN, OK, 200, commands=ALL, plain="UNBOUND"),
     # Last, for the agent's report ends it.
-    State(
-        "unreported",
-        unreported,
-        "NON_COMPLIANT",
-        (200, "NON_COMPLIANT"),
-        "NON_COMPLIANT",
-        commands=ALL,
-    ),
+    State("unreported", unreported, "NON_COMPLIANT", NOT_COMPLIANT, "NON_COMPLIANT", commands=ALL),
 ]
 
 
@@ -251,8 +223,9 @@ def _template(factory: pytest.TempPathFactory, made: dict[str, Any] = {}) -> Any
 
 
 def check(answer: httpx.Response, expected: str, name: str) -> None:
+    """Check the answer of the Web API, where `name` is the state."""
     if expected == OK:
-        assert answer.status_code == 200, answer.text
+        assert answer.status_code in (200, 201), answer.text
         assert answer.headers.get("X-Device-Status") == ("NON_COMPLIANT" if name == "warned" else None)
     elif expected in (GONE, WIPED):
         assert answer.status_code == 401, answer.text
@@ -263,25 +236,60 @@ def check(answer: httpx.Response, expected: str, name: str) -> None:
         assert answer.headers["X-Device-Status"] == expected
 
 
-# First, for the first contact with an API token delivers a wipe, and ends sync tokens for good.
-@pytest.mark.parametrize("path", ["permission-check/", "commit/HEAD", "quota-check/"])
-def test_sync_token(row: tuple[State, Ways], path: str) -> None:
-    state, ways = row
-    answer = ways.sync(path)
-    if state.sync == OK:
-        assert answer.status_code == 200
+def check_sync(answer: httpx.Response, expected: str) -> None:
+    """Check the answer of the sync protocol."""
+    if expected == OK:
+        assert answer.status_code == 200, answer.text
         return
     assert answer.status_code == 403
-    if state.sync != GONE:
-        assert answer.json() == {"reason": "device blocked", "device_status": state.sync}
+    if expected != GONE:
+        assert answer.json() == {"reason": "device blocked", "device_status": expected}
 
 
-@pytest.mark.parametrize(
-    "path", ["/api2/auth/ping/", "/api2/repos/", "/api/v2.1/repos/", "/api2/account/info/", "/api2/devices/"]
-)
-def test_api_token(row: tuple[State, Ways], path: str) -> None:
+# First, for the first contact with an API token delivers a wipe, and ends sync tokens for good.
+@pytest.mark.parametrize("way", SYNC)
+def test_sync_token(row: tuple[State, Ways], way: str) -> None:
     state, ways = row
-    check(ways.site.request("GET", path, ways.site.facts.tg), state.api, state.name)
+    check_sync(ways.sync(way), state.sync)
+
+
+def test_news_by_web_socket(row: tuple[State, Ways]) -> None:
+    state, ways = row
+    assert ways.subscribe() == ("repo-update" if state.sync == OK else "jwt-expired")
+
+
+@pytest.mark.parametrize("way", API)
+def test_api_token(row: tuple[State, Ways], way: str) -> None:
+    state, ways = row
+    check(ways.api(way), state.api, state.name)
+
+
+def test_api_token_shown_to_the_file_server(row: tuple[State, Ways]) -> None:
+    state, ways = row
+    answer = ways.download_by_path()
+    assert (answer.status_code == 200) == (state.api == OK)
+    if state.api != OK:
+        assert answer.status_code in (401, 403)
+        assert b"content" not in answer.content
+
+
+@pytest.mark.parametrize("way", TRANSFERS)
+def test_links_that_were_made_before(row: tuple[State, Ways], way: str) -> None:
+    state, ways = row
+    assert ways.transfer(way).status_code == state.links
+
+
+@pytest.mark.parametrize("way", ["libraries", "make-folder", "sync-token"])
+def test_token_without_a_device(row: tuple[State, Ways], way: str) -> None:
+    state, ways = row
+    check(ways.api(way, ways.plain_token), state.plain, "")
+
+
+def test_what_no_device_is_bound_to(row: tuple[State, Ways]) -> None:
+    _, ways = row
+    assert ways.browse().status_code == 200
+    assert ways.open_share_link().status_code == 200
+    assert ways.download_by_share_link().content == b"content"
 
 
 def test_administrators_and_other_devices_are_not_concerned(row: tuple[State, Ways]) -> None:
@@ -291,23 +299,17 @@ def test_administrators_and_other_devices_are_not_concerned(row: tuple[State, Wa
     assert ways.site.use(ways.site.facts.tl).status_code == (403 if state.name == "unreported" else 200)
 
 
-@pytest.mark.parametrize("way", ["upload", "download"])
-def test_links_that_were_made_before(row: tuple[State, Ways], way: str) -> None:
-    state, ways = row
-    assert getattr(ways, way)().status_code == state.links
-
-
 def test_suspended_tokens_may_still_ping_the_server(row: tuple[State, Ways]) -> None:
     _, ways = row
     for path in ("/api2/ping/", "/api2/server-info/"):
-        assert ways.site.request("GET", path, ways.site.facts.tg).status_code == 200
+        assert ways.site.request("GET", path, ways.token).status_code == 200
 
 
 def test_commands_that_are_handed_out(row: tuple[State, Ways]) -> None:
     state, ways = row
     answer = ways.handed_out()
     assert answer.status_code == 200
-    assert sorted(command["type"] for command in answer.json()) == sorted(state.commands)  # type: ignore[arg-type]
+    assert sorted(command["type"] for command in answer.json()) == sorted(state.commands)
 
 
 def test_password_login_from_the_device(row: tuple[State, Ways]) -> None:
@@ -318,12 +320,28 @@ def test_password_login_from_the_device(row: tuple[State, Ways]) -> None:
     if state.name != "warned":
         assert answer.headers.get("X-Device-Status", "") == word
     if status_code == 200 and state.api in (GONE, WIPED):
-        assert answer.json()["token"] != ways.site.facts.tg
-        assert ways.site.use(answer.json()["token"]).status_code == 200
+        assert answer.json()["token"] != ways.token
+        check(ways.api("ping", answer.json()["token"]), word or OK, state.name)
     elif status_code == 200:
-        assert answer.json()["token"] == ways.site.facts.tg
+        assert answer.json()["token"] == ways.token
 
 
-def test_agent_report(row: tuple[State, Ways]) -> None:
+def test_sync_token_that_was_obtained_without_a_device(row: tuple[State, Ways]) -> None:
     state, ways = row
+    answer = ways.sync("permission-check", ways.unbound_sync_token)
+    check_sync(answer, state.newcomer or state.sync)
+
+
+def test_agent_reports_and_pings(row: tuple[State, Ways]) -> None:
+    state, ways = row
+    assert ways.site.agent("POST", "/ping/").status_code == state.report
     assert ways.report().status_code == state.report
+
+
+# Last, for it ends the link in every state that has one.
+def test_logging_out_is_open_to_suspended_tokens(row: tuple[State, Ways]) -> None:
+    _, ways = row
+    known = ways.api("ping").status_code != 401 or "X-Seafile-Wiped" in ways.api("ping").headers
+    answer = ways.site.request("POST", "/api2/logout-device/", ways.token)
+    assert answer.status_code == (200 if known else 401)
+    check(ways.api("ping"), GONE, "")

@@ -9,14 +9,14 @@ Source: sync protocol §5; device registry §8.2, §13.7, §13.19.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from seafleet.accounts import token_rows as sql
 from seafleet.actor import Actor
 from seafleet.devices.model import DeviceState, Verdict
-from seafleet.devices.rows import STATE_WIDTH, to_state
+from seafleet.devices.rows import LINKS_BY_ID, STATE_WIDTH, to_state
 from seafleet.devices.service import Devices, Owner
 from seafleet.errors import AccountDisabled, DeviceBlocked, InvalidArgument, LibraryNotFound, TokenNotFound
 from seafleet.ids import LibraryId
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 PEER_SECONDS: Final = 60
 """How exact the time of the last synchronisation is kept while nothing else about the peer changes."""
 
+_LINKS_AT_ONCE: Final = 500
 _PURPOSE: Final = "sync-token"
 _is_token = re.compile(r"[0-9a-f]{40}").fullmatch
 _is_peer_id = re.compile(r"[\x21-\x7e]{40}").fullmatch
@@ -153,6 +154,17 @@ class SyncTokens:
         """
         row = self._row(token, library_id)
         return _grant(row, to_state(row[-STATE_WIDTH:]))
+
+    def admitted(self, link_ids: Iterable[int]) -> frozenset[int]:
+        """Return which of these device links are there and not refused; never writes."""
+        wanted = sorted(set(link_ids))
+        found: set[int] = set()
+        with self._database.read() as connection:
+            for first in range(0, len(wanted), _LINKS_AT_ONCE):
+                parameters = {"link_ids": wanted[first : first + _LINKS_AT_ONCE]}
+                states = map(to_state, connection.execute(LINKS_BY_ID, parameters))
+                found |= {one.link_id for one in states if one and self._devices.verdict(one).allowed}
+        return frozenset(found)
 
     def glance(self, token: str, library_id: str) -> SyncGrant | None:
         """Return whom the token stands for, None if there is anything to refuse; never writes."""

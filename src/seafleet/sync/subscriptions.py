@@ -37,15 +37,19 @@ class _Claims(msgspec.Struct):
     exp: int
     repo_id: str
     username: str
+    device: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a token gives: news of a library until a time, in Unix seconds."""
+    """What a token gives: news of a library until a time, in Unix seconds, as long as the device link that
+    asked for it is admitted; None for a client without one.
+    """
 
     library_id: LibraryId
     email: str
     expires_at: int
+    link_id: int | None = None
 
 
 class Subscriptions:
@@ -55,13 +59,15 @@ class Subscriptions:
         self._key = secret.signing_key(_PURPOSE)
         self._clock = clock
 
-    def issue(self, library_id: LibraryId, email: str) -> str:
+    def issue(self, library_id: LibraryId, email: str, link_id: int | None = None) -> str:
         """Return a token; the caller has checked that the account may read the library."""
-        claims = {
+        claims: dict[str, str | int] = {
             "exp": self._clock.timestamp() + LIFETIME_SECONDS,
             "repo_id": str(library_id),
             "username": email,
         }
+        if link_id is not None:
+            claims["device"] = link_id
         signed = f"{_HEADER}.{_encoded(msgspec.json.encode(claims))}"
         return f"{signed}.{self._signature(signed)}"
 
@@ -77,7 +83,7 @@ class Subscriptions:
             raise TokenNotFound("subscription") from error
         if claims.exp <= self._clock.timestamp():
             raise TokenNotFound("subscription")
-        return Subscription(LibraryId(claims.repo_id), claims.username, claims.exp)
+        return Subscription(LibraryId(claims.repo_id), claims.username, claims.exp, claims.device)
 
     def _signature(self, signed: str) -> str:
         return _encoded(hmac.new(self._key, signed.encode("utf-8", "surrogatepass"), sha256).digest())

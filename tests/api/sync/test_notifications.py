@@ -13,6 +13,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from seafleet.api.sync import notifications
 from seafleet.db.engine import Database
+from seafleet.devices.model import DeviceInfo
+from seafleet.devices.origin import Origin
 from seafleet.library.edits import MakeFolder
 from seafleet.library.feed import announce, mark_permissions
 from seafleet.library.heads import HEAD_CHANGED
@@ -197,6 +199,24 @@ def test_subscriptions_end_with_the_right_to_read(
             "type": "jwt-expired",
             "content": {"repo_id": site.library.library_id},
         }
+
+
+def test_a_device_that_is_blocked_hears_of_no_change_any_more(site: Site, connected: Connect) -> None:
+    services = site.server.services
+    info = DeviceInfo.of("linux", "d" * 40, "desk")
+    actor = services.tokens.resolve(services.tokens.connect(site.owner, info).token).actor
+    assert actor.device is not None
+    library_id = site.library.library_id
+    bound = site.peer(actor)
+    token = bound.get("jwt-token").json()["jwt_token"]
+    with connected() as socket:
+        subscribe(socket, bound)
+        lost = services.registry.actions.set_status("LOST")
+        services.registry.apply(actor.device.device_id, lost, Origin("task", "test", "system"))
+        change(site, "/unheard of")
+        assert hear(socket) == {"type": "jwt-expired", "content": {"repo_id": library_id}}
+        say(socket, "subscribe", {"id": library_id, "jwt_token": token})
+        assert hear(socket)["type"] == "jwt-expired"
 
 
 def test_a_token_says_who_and_for_how_long(site: Site, peer: Peer) -> None:

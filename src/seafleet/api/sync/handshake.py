@@ -140,5 +140,6 @@ def check_quota(request: ApiRequest) -> Reply:
 def subscription_token(request: ApiRequest) -> dict[str, str]:
     """Return what a client shows to be told of changes of this library."""
     admission = admit(request, Action.READ)
-    subscriptions = request.services.sync.subscriptions
-    return {"jwt_token": subscriptions.issue(admission.head.library_id, admission.actor.email)}
+    actor, subscriptions = admission.actor, request.services.sync.subscriptions
+    token = subscriptions.issue(admission.head.library_id, actor.email, actor.device_link_id)
+    return {"jwt_token": token}

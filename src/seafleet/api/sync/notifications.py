@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -187,7 +187,9 @@ class Notifications:
         return found
 
     def _may_read(self, subscription: Subscription) -> bool:
-        services = self._services
+        services, link_id = self._services, subscription.link_id
+        if link_id is not None and link_id not in services.sync_tokens.admitted([link_id]):
+            return False
         try:
             account = services.accounts.get_by_email(subscription.email)
             actor = Actor(account.id, account.email, role=account.role)
@@ -245,14 +247,15 @@ class Notifications:
                 await asyncio.wait_for(wake.wait(), POLL_SECONDS)
             wake.clear()
             try:
-                self._deliver(await self._services.api.run(feed.read))
+                await self._deliver(await self._services.api.run(feed.read))
                 if asyncio.get_running_loop().time() >= check_at:
                     check_at = asyncio.get_running_loop().time() + CHECK_SECONDS
                     await self._check()
             except StorageFailure:  # the database is away for a moment
                 continue
 
-    def _deliver(self, news: Iterable[News]) -> None:
+    async def _deliver(self, news: Sequence[News]) -> None:
+        await self._end_blocked({each.library_id for each in news})
         for each in news:
             readers = self._by_library.get(each.library_id)
             if readers:
@@ -260,6 +263,23 @@ class Notifications:
                 message = _message(_WORDS[each.kind], content)
                 for connection in list(readers):
                     connection.tell(message)
+
+    async def _end_blocked(self, library_ids: Iterable[str]) -> None:
+        """End the subscriptions to libraries that devices hold which are refused now: they hear no more."""
+        held = [
+            (connection, library_id, link_id)
+            for library_id in library_ids
+            for connection in self._by_library.get(library_id, ())
+            if (link_id := connection.subscriptions[library_id].link_id) is not None
+        ]
+        if not held:
+            return
+        link_ids = {link_id for _, _, link_id in held}
+        admitted = await self._services.api.run(self._services.sync_tokens.admitted, link_ids)
+        for connection, library_id, link_id in held:
+            if link_id not in admitted:
+                self._forget(connection, library_id)
+                connection.tell(_message("jwt-expired", {"repo_id": library_id}))
 
     async def _check(self) -> None:
         """End subscriptions that have run out, or whose account may not read the library any more."""
