@@ -60,7 +60,7 @@ class Transfers:
             keys=LibraryKeys(passwords),
             limits=Limits(accounts, libraries, settings.max_upload_bytes),
             resumable=ResumableUploads(database, clock, random, settings.data / UPLOADS_FOLDER),
-            progress=UploadProgress(),
+            progress=UploadProgress(database, clock),
             zips=Zips(trees, contents, clock, settings.zone, settings.max_zip_bytes),
             zip_tasks=ZipTasks(database, clock),
         )

@@ -239,7 +239,8 @@ def test_old_pages_learn_how_far_an_upload_is(shelf: Shelf) -> None:
         return shelf.server.request("GET", "/seafhttp/upload_progress", params=query)
 
     body, headers = multipart([("parent_dir", None, b"/"), ("file", "a", CONTENT)])
-    for content, name in ((body, "big"), (multipart([("parent_dir", None, b"/")])[0], "small")):
+    small, _ = multipart([("parent_dir", None, b"/"), ("file", "b", b"")])
+    for content, name in ((body, "big"), (small, "small")):
         path = f"{shelf.upload_path()}?X-Progress-ID={name}"
         shelf.server.request("POST", path, content=content, headers=headers)
         told = progress(name)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from seafleet.api.services import Services
     from seafleet.library.model import Head
     from seafleet.transfers.limits import Room
+    from seafleet.transfers.progress import UploadCount
     from seafleet.transfers.receiving import Receiver
 
 SMALL_BYTES: Final = 1 << 20
@@ -154,8 +155,11 @@ async def _receive(request: StreamRequest, reception: Reception) -> Any:
     if _may_be_small(request):
         begun = await _read_up_to(chunks, SMALL_BYTES)
         if request.body_read:
-            _Progress(request).add(len(begun))
-            return await request.follow_api(reception.take_whole, begun)
+            done = await request.follow_api(reception.take_whole, begun)
+            if (count := _count(request)) is not None:
+                count.add(len(begun))
+                await request.run_io(count.write)
+            return done
     kept = False
     try:
         await request.run_api(reception.admit)
@@ -192,32 +196,30 @@ async def _read_up_to(chunks: AsyncIterator[bytes], limit_bytes: int) -> bytes:
 
 
 async def _stream(reception: Reception, begun: bytes, chunks: AsyncIterator[bytes]) -> None:
-    progress = _Progress(reception.request)
+    request, count = reception.request, _count(reception.request)
     async with _Line(reception) as line:
         if begun:
-            progress.add(len(begun))
+            if count is not None:
+                count.add(len(begun))
             await line.put(reception.feed(begun))
         async for chunk in chunks:
-            progress.add(len(chunk))
             await line.put(reception.feed(chunk))
+            if count is not None and count.add(len(chunk)):
+                await request.run_io(count.write)
         reception.parser.finish()
         await line.end()
+    if count is not None:
+        await request.run_io(count.write)
 
 
-class _Progress:
-    """Tells how far the body has come, under the id that the sender chose."""
-
-    def __init__(self, request: StreamRequest) -> None:
-        chosen = _progress_id(request.query_string) if _PROGRESS_ID in request.query_string else ""
-        self._id = chosen
-        self._progress = request.services.transfers.progress
-        self._total = request.content_length or 0
-        self._received = 0
-
-    def add(self, size: int) -> None:
-        self._received += size
-        if self._id:
-            self._progress.note(self._id, self._received, max(self._total, self._received))
+def _count(request: StreamRequest) -> UploadCount | None:
+    """Return what counts the body under the id that the sender chose; None if it chose none."""
+    if _PROGRESS_ID not in request.query_string:
+        return None
+    progress_id = _progress_id(request.query_string)
+    if not progress_id:
+        return None
+    return request.services.transfers.progress.begin(progress_id, request.content_length or 0)
 
 
 def _progress_id(query: bytes) -> str:

@@ -40,7 +40,7 @@ transfer_task = Table(
     "transfer_task",
     metadata,
     Column("id", String(36), primary_key=True),
-    Column("kind", String(10), nullable=False),  # copy, move, zip
+    Column("kind", String(10), nullable=False),  # copy, move, zip, upload
     Column("account_id", Id),
     Column("state", String(12), nullable=False),  # waiting, running, finishing, done, failed, canceled
     Column("done", BigInteger, nullable=False, server_default="0"),
