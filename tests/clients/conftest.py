@@ -112,32 +112,28 @@ class Pair:
 
 
 @pytest.fixture
-def pair(server: InProcessServer, machines: tuple[SeafileClient, SeafileClient]) -> Iterator[Pair]:
+def pair(server: InProcessServer, machines: tuple[SeafileClient, SeafileClient]) -> Pair:
     """An empty library that both machines have cloned."""
     made = unsynced(server, machines)
     for machine in (0, 1):
         made.clone(machine)
-    yield made
-    leave(made)
+    return made
 
 
 @pytest.fixture
-def bare(server: InProcessServer, machines: tuple[SeafileClient, SeafileClient]) -> Iterator[Pair]:
+def bare(server: InProcessServer, machines: tuple[SeafileClient, SeafileClient]) -> Pair:
     """An empty library that nobody has cloned yet."""
-    made = unsynced(server, machines)
-    yield made
-    leave(made)
+    return unsynced(server, machines)
 
 
 def unsynced(server: InProcessServer, machines: tuple[SeafileClient, SeafileClient]) -> Pair:
-    """Return a fresh library of a fresh account."""
+    """Return a fresh library of a fresh account.
+
+    The machines keep it when the test is over: `seaf-cli desync` now and then brings down a daemon that is
+    just looking at the library. A daemon that ended in an earlier test is started again, for this one.
+    """
+    for client in machines:
+        if not client.daemons():
+            client.resume()
     owner = server.account()
     return Pair(server, machines, owner, server.library(owner))
-
-
-def leave(pair: Pair) -> None:
-    """Have the machines forget a library."""
-    for client in pair.machines:
-        for folder in pair.folders:
-            if folder.is_relative_to(client.home):
-                client.call("desync", "-d", str(folder))

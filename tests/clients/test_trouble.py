@@ -116,11 +116,10 @@ def test_a_library_that_is_deleted_is_let_go_and_its_files_stay(bare: Pair) -> N
 
 
 @pytest.fixture
-def lone(server: InProcessServer, tmp_path: Path) -> Iterator[SeafileClient]:
+def lone(server: InProcessServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeafileClient]:
     """A machine for one test alone, which may be killed."""
-    client = SeafileClient(tmp_path / "lone", server.url).start()
-    yield client
-    client.kill()
+    with SeafileClient(tmp_path_factory.mktemp("lone") / "1", server.url) as client:
+        yield client
 
 
 def write_large(path: Path) -> dict[str, str]:
@@ -159,12 +158,13 @@ def test_a_client_that_is_killed_in_mid_upload_goes_on_where_it_was(
 
 
 def test_a_server_that_is_killed_in_mid_upload_gets_everything_in_the_end(
-    own_server: RunningServer, tmp_path: Path
+    own_server: RunningServer, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     require_programs()
     user = own_server.user()
     library_id = user.create_library("survivor")
-    first, second = (SeafileClient(tmp_path / name, own_server.url) for name in ("first", "second"))
+    homes = tmp_path_factory.mktemp("killed")
+    first, second = (SeafileClient(homes / name, own_server.url) for name in ("1", "2"))
     try:
         first.start().run("config", "-k", "upload_limit", "-v", str(SLOW_BYTES_PER_SECOND))
         folder = first.clone(library_id, "library", user.email, user.token)

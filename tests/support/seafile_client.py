@@ -110,6 +110,12 @@ class SeafileClient:
         self.run("init", "-d", str(self.home))
         return self.resume()
 
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
     def resume(self) -> Self:
         """Start the daemon, and wait until it answers.
 
