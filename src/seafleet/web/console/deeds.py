@@ -72,7 +72,7 @@ def _approve(_policy: DevicePolicy) -> str:
 
 def _activate(_policy: DevicePolicy) -> str:
     return (
-        "The device is let in again from its next request on, and counts as approved. A wipe that came with "
+        "The device is let in from its next request on, and counts as approved. A wipe that came with "
         "its state, and that no client has heard of yet, is taken back."
     )
 
@@ -189,7 +189,8 @@ def _not_in(state: str) -> Callable[[Device, datetime], bool]:
 
 
 def _can_activate(device: Device, _now: datetime) -> bool:
-    return not device.is_sighting and (device.admin_state != "ACTIVE" or device.expired)
+    is_fine = device.admin_state == "ACTIVE" and device.approval == "approved" and not device.expired
+    return not device.is_sighting and not is_fine
 
 
 _ALL: Final = (
@@ -205,8 +206,8 @@ _ALL: Final = (
     ),
     Deed(
         "activate",
-        "Activate again",
-        "Activate again",
+        "Activate",
+        "Activate",
         "Activated",
         _activate,
         lambda actions, _: actions.set_status("ACTIVE"),

@@ -125,8 +125,8 @@ def access_of(
     refused = [each for each in found if not each.allowed]
     if not refused or len(refused) == len(found):
         return told(found[0])
-    several = "client is" if len(refused) == 1 else "clients are"
-    text = f"{len(refused)} of {len(found)} {several} refused. {refused[0].sentence}"
+    are = "is" if len(refused) == 1 else "are"
+    text = f"{len(refused)} of {len(found)} clients {are} refused. {refused[0].sentence}"
     return Access("In part", "warn", text)
 
 
