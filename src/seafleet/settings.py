@@ -161,6 +161,12 @@ class Settings(BaseSettings):
     max_zip_bytes: int = Field(
         100 * MIB, ge=0, description="Bytes of content that one zip download may hold; 0 means any."
     )
+    sync_max_files: int = Field(
+        0,
+        ge=0,
+        description="Files up to which a library is listed to sync clients; larger ones they call too large. "
+        "0 means any number.",
+    )
     inline_block_bytes: int = Field(
         64 * KIB,
         ge=0,

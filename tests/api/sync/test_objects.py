@@ -13,6 +13,7 @@ from seafleet.formats.frames import decode_frames, encode_frame, encode_frames
 from seafleet.ids import ZERO_ID, ObjectId
 from seafleet.store.contract import Kind
 from tests.api.sync.conftest import Site
+from tests.support.inprocess import InProcessServer
 from tests.support.peer import Peer, Tree, make_tree, text_of
 
 # What they store is tested on each database in tests/sync.
@@ -54,6 +55,21 @@ def test_a_client_that_is_too_far_behind_gets_everything(peer: Peer) -> None:
     tree = make_tree(FILES, modifier=peer.email)
     head = peer.push(tree).commit_id
     assert sorted(peer.listing(head, MISSING)) == sorted(tree.objects)
+
+
+def test_a_library_of_too_many_files_is_not_listed(
+    server: InProcessServer, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = server.services.settings
+    monkeypatch.setattr(server.services, "settings", settings.model_copy(update={"sync_max_files": 2}))
+    head = peer.push({"a": b"1", "d": {"b": b"2"}}).commit_id
+    calls = ("fs-id-list/", "start-fs-id-list/")
+    assert [peer.get(f"{call}?server-head={head}").status_code for call in calls] == [200, 200]
+    head = peer.push({"a": b"1", "d": {"b": b"2", "c": b"3"}}).commit_id
+    assert [peer.get(f"{call}?server-head={head}").status_code for call in calls] == [447, 447]
+    # It can be made smaller all the same.
+    head = peer.push({"a": b"1"}).commit_id
+    assert peer.get(f"fs-id-list/?server-head={head}").status_code == 200
 
 
 def test_a_listing_has_a_length_when_it_is_short(peer: Peer) -> None:

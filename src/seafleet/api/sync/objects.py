@@ -67,7 +67,16 @@ async def list_objects(request: StreamRequest) -> None:
 
 def _listing(request: StreamRequest) -> _Listing:
     wanted = _Wanted(parse_query(request.query_string))
-    return wanted.open(request, admit(request, Action.READ).head)
+    head = admit(request, Action.READ).head
+    _require_listable(request, head)
+    return wanted.open(request, head)
+
+
+def _require_listable(request: RequestBase, head: Head) -> None:
+    """Raise ReplyError (447) for a library of more files than the operator lets clients synchronise."""
+    limit = request.services.settings.sync_max_files
+    if 0 < limit < head.file_count:
+        raise ReplyError(refusal(447, "Too many files in library."))
 
 
 class _Wanted:
@@ -138,6 +147,7 @@ def start_listing(request: ApiRequest) -> dict[str, str]:
     """Return a token for a listing. Nothing is computed before it is fetched: it is sent as it comes."""
     wanted = _Wanted(parse_query(request.query_string))
     admission = admit(request, Action.READ)
+    _require_listable(request, admission.head)
     tokens = request.services.access_tokens
     return {"token": tokens.issue(admission.head.library_id, LISTING, wanted.query, admission.actor)}
 

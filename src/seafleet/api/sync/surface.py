@@ -11,6 +11,7 @@ status  what the client makes of it
 444     the library is gone: it is no longer synchronised. Never for anything that may pass
 445     the library is damaged
 446     blocks of the named files are missing
+447     the library has too many files: shown to the user, tried again later
 500     what a question or a push builds on is not here; tried again later
 503     not now; tried again without a word to the user
 ======  ==================================================================================================
