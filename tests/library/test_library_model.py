@@ -41,6 +41,7 @@ class LibraryMachine(RuleBasedStateMachine):
         self.library = self.site.library()
         self.tree: Tree = {}
         self.states: list[tuple[ObjectId, Tree]] = [(self.site.head(self.library).commit_id, {})]
+        self.deleted: set[str] = set()
 
     def teardown(self) -> None:
         self.site.libraries.close()
@@ -185,6 +186,7 @@ class LibraryMachine(RuleBasedStateMachine):
         if path is not None:
             self.do(Delete.path(path))
             self.remove(path)
+            self.deleted.add(path)
             self.note_tree()
 
     # --- looking back
@@ -215,6 +217,7 @@ class LibraryMachine(RuleBasedStateMachine):
             if self.tree.get(folder) is not None:
                 self.do(Delete.path(folder))
                 self.remove(folder)
+                self.deleted.add(folder)
                 self.note_tree()
 
     @rule(word=WORDS)
@@ -241,6 +244,33 @@ class LibraryMachine(RuleBasedStateMachine):
         known = dict(self.states)  # a restore may have made folders in a commit of its own
         found = [entry.commit_id for entry in entries if entry.commit_id in known]
         assert found == [commit_id for commit_id, _ in reversed(self.states)]
+
+    @rule(word=WORDS)
+    def a_file_has_the_versions_that_it_had(self, word: int) -> None:
+        path = self.pick(word)
+        if path is None or self.tree[path] is None:
+            return
+        contents = [self.tree[path]]
+        for _, tree in reversed(self.states):
+            if tree.get(path) is None:
+                break
+            if tree[path] != contents[-1]:
+                contents.append(tree[path])
+        head = self.site.head(self.library)
+        found = self.site.history.revisions(head, path, follow_renames=False).revisions
+        assert [self.site.content(head.store_id, each.entry) for each in found] == contents
+
+    @invariant()
+    def the_trash_agrees(self) -> None:
+        states = dict(self.states)
+        found = {each.path: each for each in self.site.trash.scan(self.site.head(self.library)).entries}
+        assert self.deleted - self.tree.keys() <= found.keys()
+        for path, each in found.items():
+            assert path not in self.tree
+            content = states[each.commit_id][path]
+            assert (content is None) == each.entry.is_dir
+            if content is not None:
+                assert self.site.content(self.library, each.entry) == content
 
     @rule(word=WORDS)
     def an_old_state_is_still_there(self, word: int) -> None:
