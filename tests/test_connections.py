@@ -10,7 +10,7 @@ import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from seafleet.app.connections import Patience, PatientProtocol
+from seafleet.app.connections import OneGo, Patience, PatientProtocol
 
 Message = MutableMapping[str, Any]
 _LIMIT_SECONDS = 20.0
@@ -130,3 +130,77 @@ def test_a_connection_between_requests_stays() -> None:
         return answers
 
     assert talk(conversation).count(b"HTTP/1.1 200 OK") == 2
+
+
+# -- head and body in one piece ------------------------------------------------------------------------------
+
+
+class Wire:
+    """What a transport was asked to do."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def writelines(self, pieces: tuple[bytes, ...]) -> None:
+        self.sent.append(b"".join(pieces))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Cycle:
+    """As much of a request and its answer as the connection looks at."""
+
+    response_started = False
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000])
+def test_the_head_of_an_answer_goes_out_with_the_first_piece_of_its_body(size: int) -> None:
+    wire, cycle = Wire(), Cycle()
+    connection = OneGo(cycle, wire)  # type: ignore[arg-type]
+    connection.write(b"100 Continue")
+    cycle.response_started = True
+    connection.write(b"head")
+    assert wire.sent == [b"100 Continue"]
+    connection.write(bytes(size))
+    connection.write(b"more")
+    assert wire.sent == [b"100 Continue", b"head" + bytes(size), b"more"]
+
+
+def test_a_head_that_waits_is_sent_when_the_connection_closes() -> None:
+    wire, cycle = Wire(), Cycle()
+    connection = OneGo(cycle, wire)  # type: ignore[arg-type]
+    cycle.response_started = True
+    connection.write(b"head")
+    connection.close()
+    assert wire.sent == [b"head"]
+    assert wire.closed
+
+
+def test_a_caller_that_waits_for_leave_to_go_on_gets_it_at_once() -> None:
+    async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+        writer.write(head)
+        leave = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"ab")
+        return leave + await reader.readuntil(b"0\r\n\r\n")
+
+    answer = talk(conversation)
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"2\r\n0\r\n\r\n")
+
+
+def test_requests_in_a_row_and_one_for_a_head_are_all_answered() -> None:
+    async def conversation(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        for verb in (b"GET", b"HEAD", b"GET", b"HEAD"):
+            writer.write(verb + b" / HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return await reader.read()
+
+    answer = talk(conversation, Patient)
+    assert answer.count(b"HTTP/1.1 200 OK") == 5
+    assert answer.count(b"\r\n1\r\n0\r\n0\r\n\r\n") == 3

@@ -3,19 +3,62 @@
 uvicorn itself waits without limit for the rest of a request, and keeps a request line of any length. Here
 the head of a request is limited in size and time, and who stands still in the middle of a body or an answer
 is cut off. What moves is never cut off, however slow it is.
+
+uvicorn also writes head and body of an answer one by one, which costs two system calls and two packets where
+one would do: a quarter of what a small request costs in all. Here the head waits for the body.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
+
+
+_SMALL_BYTES: Final = 16 << 10
+
+
+class OneGo:
+    """A connection as one answer writes to it: the head is kept until the first piece of the body comes.
+
+    It has what uvicorn's cycle of request and answer asks of a transport, and nothing else.
+    """
+
+    __slots__ = ("_cycle", "_head", "_transport")
+
+    def __init__(self, cycle: RequestResponseCycle, transport: asyncio.Transport) -> None:
+        self._cycle = cycle
+        self._transport = transport
+        self._head: bytes | None = None  # empty: it has been sent
+
+    def write(self, data: bytes) -> None:
+        """Send a piece, with the head if that is waiting; keep it if it is the head."""
+        head = self._head
+        if head:
+            self._head = b""
+            if len(data) < _SMALL_BYTES:
+                self._transport.write(head + data)
+            else:
+                self._transport.writelines((head, data))
+        elif head is None and self._cycle.response_started:
+            self._head = data
+        else:  # "100 Continue", which comes before the head, or a further piece
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Send what is waiting, and close."""
+        self.write(b"")
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Tell whether the connection is closed or about to be."""
+        return self._transport.is_closing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +133,12 @@ class PatientProtocol(HttpToolsProtocol):
         self._head_bytes = self._waiting_since = None
         super().on_headers_complete()
         self._answering = self.cycle
+        self._join_head_and_body(self.cycle)
+
+    def _join_head_and_body(self, cycle: RequestResponseCycle | None) -> None:
+        """Have an answer, which has not begun yet, go out in one piece; that to HEAD is only a head."""
+        if cycle is not None and self.scope["method"] != "HEAD":
+            cycle.transport = OneGo(cycle, self.transport)  # type: ignore[assignment]
 
     # -- watching ----------------------------------------------------------------------------------------
 
