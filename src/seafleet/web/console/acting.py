@@ -123,33 +123,33 @@ def _order(
     back = back if back.startswith(HOME) else HOME
     deed = DEEDS.get(name or "")
     if deed is None:
-        raise complaint(request, visitor.actor, 400, "Nothing to do", "Choose what is to be done.")
+        raise complaint(request, visitor.actor, 400, "Nothing to do", "Choose what is to be done.", back)
     versions = _numbers(marked)
     if not versions:
         text = "No device was selected. Go back, mark the devices in the first column and choose again."
-        raise complaint(request, visitor.actor, 400, "Nothing is selected", text)
+        raise complaint(request, visitor.actor, 400, "Nothing is selected", text, back)
     if len(versions) > MAX_DEVICES:
         text = f"At most {MAX_DEVICES} devices can be changed at once."
-        raise complaint(request, visitor.actor, 400, "Too many devices", text)
+        raise complaint(request, visitor.actor, 400, "Too many devices", text, back)
     found = request.services.registry.by_numbers(list(versions))
     seen = tuple(device for device in found if visitor.sees(device.organization_id))
     if len(seen) != len(versions):
         text = "A device that was selected is not there any more. Go back and load the list again."
-        raise complaint(request, visitor.actor, 404, "No such device", text)
+        raise complaint(request, visitor.actor, 404, "No such device", text, back)
     if not all(visitor.may(deed.name, device.organization_id) for device in seen):
         text = "Your role does not let you do this to all of these devices."
-        raise complaint(request, visitor.actor, 403, "Not allowed", text)
-    _check_one_organization(request, visitor, deed, seen)
+        raise complaint(request, visitor.actor, 403, "Not allowed", text, back)
+    _check_one_organization(request, visitor, deed, seen, back)
     return Order(deed, seen, {number: version for number, version in versions.items() if version}, back)
 
 
 def _check_one_organization(
-    request: ApiRequest, visitor: Visitor, deed: Deed, devices: Sequence[Device]
+    request: ApiRequest, visitor: Visitor, deed: Deed, devices: Sequence[Device], back: str
 ) -> None:
     """Refuse to put devices of several organizations into a group: each has its own."""
     if "group" in deed.fields and len({device.organization_id for device in devices}) > 1:
         text = "Groups belong to one organization. Select devices of one organization only."
-        raise complaint(request, visitor.actor, 400, "Several organizations", text)
+        raise complaint(request, visitor.actor, 400, "Several organizations", text, back)
 
 
 def _numbers(marked: Sequence[str]) -> dict[int, int]:

@@ -47,10 +47,11 @@ def inner_page(request: ApiRequest, actor: Actor, template: str, status: int = 2
     return console_page(template, status, email=actor.email, token=token, **values)
 
 
-def complaint(request: ApiRequest, actor: Actor, status: int, title: str, text: str) -> ReplyError:
+def complaint(
+    request: ApiRequest, actor: Actor, status: int, title: str, text: str, back: str = "/devices/"
+) -> ReplyError:
     """Return the end of a request that cannot be met, as a page that says why and leads back."""
-    reply = inner_page(request, actor, "message.html", status, title=title, text=text)
-    return ReplyError(reply)
+    return ReplyError(inner_page(request, actor, "message.html", status, title=title, text=text, back=back))
 
 
 def see_other(address: str) -> Reply:
