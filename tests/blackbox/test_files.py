@@ -360,6 +360,7 @@ def test_locks_are_shown_and_given_back(sample: Sample) -> None:
     entry = next(e for e in sample.owner.listing(sample.id) if e["name"] == "note.md")
     assert (entry["is_locked"], entry["locked_by_me"]) == (True, True)
     assert entry["lock_owner"] == sample.owner.email
+    assert entry["lock_expires"] - entry["lock_time"] in (86_399, 86_400)
     operation("unlock-file").check(sample.owner.put(sample.file(), data=form | {"operation": "unlock"}))
     entry = next(e for e in sample.owner.listing(sample.id) if e["name"] == "note.md")
     assert entry["is_locked"] is False

@@ -69,6 +69,7 @@ class EntryShaper:
             "lock_owner": lock.holder_email,
             "lock_owner_name": self.people[lock.holder_email].name,
             "lock_time": int(lock.locked_at.timestamp()),
+            "lock_expires": None if lock.expires_at is None else int(lock.expires_at.timestamp()),
             "locked_by_me": lock.account_id == self.caller_id,
         }
 
