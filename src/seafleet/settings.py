@@ -207,6 +207,10 @@ class Settings(BaseSettings):
     encrypted_library_version: Literal[2, 3, 4] = Field(
         2, description="Encryption version of new encrypted libraries; clients are told it."
     )
+    default_library_template: str = Field(
+        "",
+        description="Id of a library whose content new default libraries begin with; none when it is empty.",
+    )
     allow_public_libraries: bool = Field(
         True, description="Whether others than administrators may share libraries with everybody."
     )

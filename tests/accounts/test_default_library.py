@@ -38,3 +38,22 @@ def test_many_who_ask_at_once_get_one_and_the_same(site: Site) -> None:
     assert found == {head.library_id for head in site.libraries.owned_by(site.owner_id)}
     assert len(found) == 1
     assert site.libraries.bin.list(site.owner_id) == []
+
+
+def test_it_begins_with_what_the_template_holds(site: Site) -> None:
+    template = site.library("template")
+    tree = {"/Read me.txt": "hello", "/folder": None, "/folder/inside.txt": "deep"}
+    site.build(template, tree)
+    defaults = DefaultLibraries(site.libraries, template)
+    account_id, author = site.account()
+    made = defaults.ensure(account_id, author)
+    assert site.tree(made) == tree
+    site.delete(made, "/folder")
+    assert defaults.ensure(account_id, author) == made
+    assert "/folder" not in site.tree(made), "only what is new is filled"
+
+
+def test_a_template_that_is_empty_or_gone_is_none(site: Site) -> None:
+    for template in (site.library("empty"), "00000000-0000-4000-8000-000000000000"):
+        account_id, author = site.account()
+        assert site.tree(DefaultLibraries(site.libraries, template).ensure(account_id, author)) == {}

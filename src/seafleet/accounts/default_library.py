@@ -1,6 +1,7 @@
 """The library that applications offer first: one for each account, made when it is asked for.
 
-The account's option names it. One that is gone counts as unset.
+The account's option names it. One that is gone counts as unset. A new one begins with what lies at the top of
+the site's template library, if there is one.
 
 Source: libraries page, "Default library".
 """
@@ -14,6 +15,7 @@ from sqlalchemy import String, bindparam, cast, select
 from seafleet.db.engine import upsert
 from seafleet.db.tables import account_option, library
 from seafleet.ids import LibraryId
+from seafleet.library.transfer import copy_across
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
@@ -40,8 +42,9 @@ _PUT: Final = _put.on_conflict_do_update(
 class DefaultLibraries:
     """Finds and makes default libraries. Whether an account may own libraries is decided elsewhere."""
 
-    def __init__(self, libraries: Libraries) -> None:
+    def __init__(self, libraries: Libraries, template_id: str = "") -> None:
         self._libraries = libraries
+        self._template_id = template_id
         self._database = libraries.database
 
     def find(self, account_id: int) -> LibraryId | None:
@@ -60,7 +63,18 @@ class DefaultLibraries:
         if kept != made:  # somebody else was quicker
             self._libraries.delete(made, author)
             self._libraries.bin.purge(made)
+        else:
+            self._fill(made, author)
         return kept
+
+    def _fill(self, made: LibraryId, author: Author) -> None:
+        """Give a new library what the template holds; without a template that can be read it stays empty."""
+        template = self._libraries.find(self._template_id) if self._template_id else None
+        if template is None or template.encrypted or template.is_damaged:
+            return
+        top = self._libraries.trees.directory(template.store_id, template.root_id)
+        if top:
+            copy_across(self._libraries, author, template, [f"/{entry.name}" for entry in top], made, "/")
 
 
 def _keep(tx: Transaction, account_id: int, made: LibraryId) -> LibraryId:

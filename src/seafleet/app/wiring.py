@@ -248,7 +248,7 @@ class Wiring(DeviceWiring):
         """The library that applications offer first."""
         from seafleet.accounts.default_library import DefaultLibraries
 
-        return DefaultLibraries(self.libraries)
+        return DefaultLibraries(self.libraries, self.settings.default_library_template)
 
     @cached_property
     def locks(self) -> Locks:
