@@ -170,7 +170,7 @@ def _device(row: Row[Any], **around: Any) -> Device:
         posture=Posture(row.posture, issues_of(row.posture_issues), moment(row.posture_evaluated_at)),
         exemption=_exemption(row),
         agent=_agent(row),
-        reported_users=tuple(json.loads(row.reported_users)),
+        reported_users=tuple(_items(row.reported_users)),
         last_seen=moment(row.last_seen or None),
         created_at=sure(row.created_at),
         enrolled_at=moment(row.enrolled_at or None),
@@ -182,7 +182,12 @@ def _device(row: Row[Any], **around: Any) -> Device:
 
 def issues_of(text: str) -> tuple[Issue, ...]:
     """Return the issues that a row holds."""
-    return tuple(Issue(*item) for item in json.loads(text))
+    return tuple(Issue(*item) for item in _items(text))
+
+
+def _items(text: str) -> list[Any]:
+    """Return the list that a column holds; most are empty."""
+    return [] if text == "[]" else json.loads(text)
 
 
 def issues_text(issues: Iterable[Issue]) -> str:
