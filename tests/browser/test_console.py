@@ -69,7 +69,7 @@ def desk(window: Window, site: RegistrySite, root: Person) -> Iterator[Desk]:
 def pages(desk: Desk) -> list[tuple[str, str]]:
     """Return one address of each kind, with a part of its title."""
     lost, agent = desk.laptop("a lost one"), desk.site.enrol(desk.tenant, hostname="agent")[0]
-    desk.laptop("a fine one with a rather long name")
+    desk.laptop("W" * 40)
     desk.site.registry.apply(lost.id, desk.site.registry.actions.set_status("LOST"), ORIGIN)
     desk.site.sighting(desk.tenant)
     both = f"device={lost.id}&device={agent.id}"

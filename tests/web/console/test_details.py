@@ -182,6 +182,7 @@ def test_a_client_is_unlinked_with_or_without_a_wipe(
     assert asked.title == f"Unlink {person.email} from {device.display_name}?"
     shown = unlink(console, device.id, device.links[0].link_id, wipe=wipe)
     assert shown.title == device.display_name
+    assert shown.text("//*[@role='status']") == f"{person.email} was unlinked."
     answer = site.ask(client.token)
     assert answer.status_code == 401
     assert {name: answer.headers.get(name) for name in headers} == headers

@@ -60,6 +60,10 @@ def test_forms_of_others_than_administrators_are_refused(
     assert site.registry.get(device.id).admin_state == "ACTIVE"
 
 
+def test_the_address_may_be_typed_without_its_last_stroke(console: Console) -> None:
+    assert console.get("/devices").title == "Devices"
+
+
 def test_one_can_leave(console: Console) -> None:
     token = console.browser.form_token(HOME)
     console.browser.post("/accounts/logout/", data={"form_token": token})

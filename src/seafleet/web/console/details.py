@@ -12,6 +12,7 @@ from seafleet.devices.macs import shown_mac
 from seafleet.web.console.deeds import DEEDS, Choices, access_after
 from seafleet.web.console.queries import PLATFORMS
 from seafleet.web.console.render import complaint, inner_page
+from seafleet.web.console.reports import report_of
 from seafleet.web.console.standing import access_of, access_of_link, badges, dialects
 from seafleet.web.console.stories import DIALECTS, story_of
 from seafleet.web.console.visitors import HOME, enter
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from seafleet.web.console.visitors import Visitor
 
 STORIES: Final = 25
+UNLINKED: Final = "unlinked"
 _MAX_COMMANDS: Final = 20
 
 
@@ -53,6 +55,7 @@ def device(request: ApiRequest) -> Reply:
         commands=registry.commands_of(found.id)[:_MAX_COMMANDS] if has_agent else [],
         deeds=_deeds(visitor, found, policy, now),
         may_unlink=visitor.deeds is None,
+        news=_news(request, found),
         **_history(request, found),
     )
 
@@ -110,6 +113,15 @@ def _deeds(visitor: Visitor, found: Device, policy: DevicePolicy, now: datetime)
         for deed in DEEDS.values()
         if deed.fits(found, now) and visitor.may(deed.name, found.organization_id)
     ]
+
+
+def _news(request: ApiRequest, found: Device) -> str:
+    """Return what was just done on another page about this device, empty for nothing."""
+    report = report_of(request, request.query("report") or "")
+    if report is None or report.deed != UNLINKED or report.results[0].device_id != found.id:
+        return ""
+    [result] = report.results
+    return f"{result.reason} was unlinked{'' if result.changed else ' already'}."
 
 
 def _history(request: ApiRequest, found: Device) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from seafleet.api.kernel import OPTIONAL, ApiRequest, Marker, Reply, route
-from seafleet.web.console.details import find
+from seafleet.devices.registry import Outcome, Result
+from seafleet.web.console.details import UNLINKED, find
 from seafleet.web.console.queries import PLATFORMS
 from seafleet.web.console.render import complaint, inner_page, see_other
+from seafleet.web.console.reports import Report, sealed
 from seafleet.web.console.visitors import HOME, Visitor, enter
 from seafleet.web.forms import check_form
 from seafleet.web.surface import NAME
@@ -44,7 +46,7 @@ def unlink(request: ApiRequest) -> Reply:
     device = find(request, visitor)
     link = _link(request, visitor, device, request.form("link") or "")
     account = request.services.accounts.get(link.account_id)
-    request.services.tokens.unlink(
+    changed = request.services.tokens.unlink(
         account,
         link.platform,
         link.client_device_id,
@@ -53,7 +55,9 @@ def unlink(request: ApiRequest) -> Reply:
         ip=request.client_ip,
         request_id=request.request_id,
     )
-    return see_other(f"{HOME}{device.id}/#clients")
+    result = Result(device.id, Outcome.APPLIED, changed=changed, reason=account.email)
+    report = sealed(request, Report(UNLINKED, (result,), ""))
+    return see_other(f"{HOME}{device.id}/?report={report}")
 
 
 def _link(request: ApiRequest, visitor: Visitor, device: Device, number: str) -> Link:
