@@ -45,7 +45,6 @@ ELSEWHERE = {
         "about accounts and devices: tests/api/seafile, tests/accounts",
     ),
     "seaf-cli-calls": "four calls that are listed one by one; the program itself runs in tests/clients",
-    "desktop-smart-link": "x",
     "python-via-repo-token": "needs tokens of libraries, which no call of the catalogs makes; optional there",
 }  # fmt: skip
 
@@ -213,6 +212,7 @@ RECIPES: dict[str, Recipe] = {
     "rclone-delete-file": Recipe(W, NOTE),
     "v21-file-delete": Recipe(W, NOTE),
     "block-download-link": Recipe(R),
+    "desktop-smart-link": Recipe(R, {"repo_id": "{repo_id}", "path": "/note.md", "is_dir": "false"}),
     # -- Upload / Update links
     "get-upload-link": Recipe(W, {"p": "/a"}),
     "rclone-upload-link": Recipe(W),

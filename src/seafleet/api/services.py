@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seafleet.db.engine import Database
     from seafleet.devices.registry import Registry
     from seafleet.devices.service import Devices
+    from seafleet.files.identities import Identities
     from seafleet.files.stars import Stars
     from seafleet.ids import RandomSource
     from seafleet.jobs.housekeeping import Housekeeping
@@ -74,6 +75,7 @@ class Services:
     names: Names
     locks: Locks
     stars: Stars
+    identities: Identities
     share_links: ShareLinks
     labels: Labels
     tokens: Tokens

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from seafleet.api.kernel.books import RequestMetrics
     from seafleet.clock import Clock
     from seafleet.db.engine import Database, Transaction
+    from seafleet.files.identities import Identities
     from seafleet.files.stars import Stars
     from seafleet.jobs.housekeeping import Housekeeping
     from seafleet.jobs.runner import JobRunner
@@ -256,6 +257,13 @@ class Wiring(DeviceWiring):
         from seafleet.library.locks import Locks
 
         return Locks(self.db, self.clock)
+
+    @cached_property
+    def identities(self) -> Identities:
+        """Lasting names of files and folders."""
+        from seafleet.files.identities import Identities
+
+        return Identities(self.db, self.random)
 
     @cached_property
     def stars(self) -> Stars:

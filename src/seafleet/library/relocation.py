@@ -1,4 +1,4 @@
-"""What refers to paths follows them: locks, stars, links and folder rules of something that was moved.
+"""What refers to paths follows them: locks, stars, names, links and folder rules of something that was moved.
 
 Source: Web API gaps, "links, stars, comments, rules after rename/move".
 """
@@ -14,6 +14,7 @@ from sqlalchemy import Delete, Select, Table, Update, bindparam, delete, select,
 from seafleet import paths
 from seafleet.db.engine import Transaction
 from seafleet.db.tables import (
+    file_identity,
     file_lock,
     folder_group_permission,
     folder_user_permission,
@@ -55,6 +56,7 @@ _LOCKS: Final = _following(file_lock, gives_way=True)
 _TABLES: Final = (
     _LOCKS,
     _following(starred_item, gives_way=True),
+    _following(file_identity, gives_way=True),
     _following(folder_user_permission, gives_way=True),
     _following(folder_group_permission, gives_way=True),
     _following(share_link, gives_way=False),

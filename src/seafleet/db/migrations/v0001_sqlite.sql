@@ -624,6 +624,16 @@ CREATE TABLE enrolment_code (
     FOREIGN KEY(group_id) REFERENCES device_group (id) ON DELETE SET NULL
 );
 
+CREATE TABLE file_identity (
+    uuid VARCHAR(36) NOT NULL,
+    library_id VARCHAR(36) NOT NULL,
+    path TEXT NOT NULL,
+    path_hash VARCHAR(64) NOT NULL,
+    PRIMARY KEY (uuid),
+    UNIQUE (library_id, path_hash),
+    FOREIGN KEY(library_id) REFERENCES library (id) ON DELETE CASCADE
+);
+
 CREATE TABLE file_lock (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     library_id VARCHAR(36) NOT NULL,

@@ -49,6 +49,7 @@ from seafleet.db.tables.registry import (
     role_grant,
 )
 from seafleet.db.tables.sharing import (
+    file_identity,
     folder_group_permission,
     folder_user_permission,
     group_share,
@@ -86,6 +87,7 @@ __all__ = [
     "device_link",
     "device_mac",
     "enrolment_code",
+    "file_identity",
     "file_lock",
     "folder_group_permission",
     "folder_user_permission",

@@ -113,6 +113,17 @@ starred_item = Table(
     Index("starred_item_library", "library_id"),
 )
 
+# The lasting name of a file or folder: it follows what stands at the path.
+file_identity = Table(
+    "file_identity",
+    metadata,
+    Column("uuid", String(36), primary_key=True),
+    library_key(),
+    Column("path", Text, nullable=False),
+    Column("path_hash", String(64), nullable=False),
+    UniqueConstraint("library_id", "path_hash"),
+)
+
 snapshot_label = Table(
     "snapshot_label",
     metadata,
