@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from seafleet.db import tables
+from seafleet.devices import daily
+from seafleet.devices.change import Change
 from seafleet.devices.daily import DAY_SECONDS
 from seafleet.devices.events import EventFilter
 from tests.devices.site import RegistrySite
@@ -98,3 +100,26 @@ def test_many_devices_are_worked_through_in_parts(site: RegistrySite) -> None:
         EventFilter(organization_id=site.organization_id, action="expired"), limit=500
     )
     assert len(page.events) == 450
+
+
+def test_a_run_that_is_stopped_leaves_the_rest_to_the_next_one(
+    site: RegistrySite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = [site.device(last_seen=site.clock.timestamp()) for _ in range(3)]
+    site.clock.advance(90 * DAY_SECONDS)
+    monkeypatch.setattr(daily, "_CHUNK", 1)
+    expire, task = daily._expire, site.registry.daily
+
+    def expire_and_stop(change: Change) -> None:
+        expire(change)
+        task.stop()
+
+    monkeypatch.setattr(daily, "_expire", expire_and_stop)
+    stopped = task.run_if_due()
+    assert stopped is not None
+    assert stopped.expired == 1
+    monkeypatch.undo()
+    other_worker = daily.DailyTask(site.database, site.clock, site.settings)
+    assert other_worker.run_if_due() is not None
+    assert all(site.now(device).expired for device in silent)
+    assert other_worker.run_if_due() is None

@@ -106,6 +106,7 @@ class Server:
 
     def close(self) -> None:
         """Stop background work and close the services."""
+        self.services.registry.daily.stop()
         self._periodic.stop()
         close_services(self.services)
 

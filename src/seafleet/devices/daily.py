@@ -81,9 +81,16 @@ class DailyTask:
         self._database = database
         self._clock = clock
         self._settings = settings
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Have a run end after the few hundred devices that it is at, for a server that is about to end."""
+        self._stopped = True
 
     def run_if_due(self) -> DailyResult | None:
-        """Run unless some worker did so within a day; None if it did."""
+        """Run unless some worker did so within a day; None if it did. What a stopped run leaves is due at
+        once.
+        """
         now = self._clock.timestamp()
 
         def claim(tx: Transaction) -> bool:
@@ -93,7 +100,12 @@ class DailyTask:
             tx.execute(_SET_RAN, {"value": str(now)})
             return True
 
-        return self.run() if self._database.write(claim) else None
+        if not self._database.write(claim):
+            return None
+        done = self.run()
+        if self._stopped:
+            self._database.write(lambda tx: tx.execute(_SET_RAN, {"value": "0"}).rowcount)
+        return done
 
     def run(self) -> DailyResult:
         """Do everything that is due."""
@@ -107,7 +119,7 @@ class DailyTask:
             commands_expired=self._database.write(lambda tx: commands.expire(tx, now)),
             events_dropped=self._database.write(lambda tx: events.purge(tx, now)),
             transactions_dropped=self._database.write(lambda tx: transactions.purge(tx, now)),
-            postures_changed=evaluate_all(self._database, self._settings, now),
+            postures_changed=0 if self._stopped else evaluate_all(self._database, self._settings, now),
         )
 
     def _each(self, statement: Select[Any], before: int, step: Callable[[Change], None]) -> int:
@@ -117,7 +129,7 @@ class DailyTask:
         while True:
             with self._database.read() as connection:
                 ids = list(connection.execute(page, {"before": before, "after": after}).scalars())
-            if not ids:
+            if not ids or self._stopped:
                 return count
             count += self._database.write(self._steps(ids, statement, before, step))
             after = ids[-1]
