@@ -28,7 +28,11 @@ def size_text(size_bytes: int) -> str:
 
 def ago(moment: datetime, now: datetime) -> str:
     """Return how long ago something was, in words; the date when it is more than two weeks."""
-    seconds = int((now - moment).total_seconds())
+    return elapsed(int((now - moment).total_seconds()), moment)
+
+
+def elapsed(seconds: int, moment: datetime) -> str:
+    """Return the same for a number of seconds that have passed since a moment."""
     if seconds <= 0:
         return "Just now"
     if seconds < _MINUTE:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, cast, literal, null, select, union_all
 
+from seafleet.db.prepared import Prepared
 from seafleet.db.tables import account, group, group_share, library, public_share, user_share
 from seafleet.groups.queries import reaching_groups
 from seafleet.sharing.model import Permission
@@ -169,8 +170,8 @@ _BLOCKS: Final = {
 
 
 @lru_cache(maxsize=1 << len(Way))
-def _statement(ways: frozenset[Way]) -> Any:
-    return union_all(*(_BLOCKS[way] for way in Way if way in ways))
+def _statement(ways: frozenset[Way]) -> Prepared:
+    return Prepared(union_all(*(_BLOCKS[way] for way in Way if way in ways)))
 
 
 def reachable_libraries(
@@ -187,7 +188,7 @@ def reachable_libraries(
         "email": actor.email,
         "organization_id": actor.organization_id,
     }
-    rows = connection.execute(_statement(frozenset(ways)), values).all()
+    rows = _statement(frozenset(ways)).all(connection, values)
     part = name_contains.casefold()
     found = [
         each

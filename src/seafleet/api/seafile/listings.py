@@ -16,6 +16,7 @@ from seafleet.api.seafile.places import folder_here, permission_word, require, w
 from seafleet.api.seafile.shapes.entries import EntryShaper
 from seafleet.errors import LibraryNotFound
 from seafleet.library.ordering import folders_first
+from seafleet.sharing.model import Permission
 
 if TYPE_CHECKING:
     from seafleet.formats.fs import Dirent
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+_WORDS: Final[dict[Permission | None, str]] = {None: ""} | {each: each.wire for each in Permission}
 _NOBODY: Final[Json] = {"modifier_email": "", "modifier_name": "", "modifier_contact_email": ""}
 
 
@@ -81,19 +83,17 @@ def parent_listing(
 
 def _wanted(request: ApiRequest, entries: Iterable[tuple[Dirent, Json]]) -> list[Json]:
     kind = request.param("t")
-    return [shaped for entry, shaped in entries if kind is None or entry.is_dir == (kind == "d")]
+    if kind is None:
+        return [shaped for _, shaped in entries]
+    return [shaped for entry, shaped in entries if entry.is_dir == (kind == "d")]
 
 
 def _shaper(request: ApiRequest, head: Head, starred: frozenset[str] | None = None) -> EntryShaper:
     """Return the shaper of a library's entries; it has yet to be told of the people in a folder."""
     permission = request.services.access.permissions_in(request.caller, head)
 
-    def word(path: str) -> str:
-        found = permission(path)
-        return found.wire if found is not None else ""
-
     locks = request.services.locks.of(head.library_id)
-    return EntryShaper(request.caller.account_id, word, {}, locks, starred)
+    return EntryShaper(request.caller.account_id, lambda path: _WORDS[permission(path)], {}, locks, starred)
 
 
 def _shaped(
@@ -103,8 +103,9 @@ def _shaped(
     modifiers = {entry.modifier or "" for entry in folder if entry.is_file}
     holders = {lock.holder_email for lock in shaper.locks.values()}
     knowing = replace(shaper, people=request.services.names.of(modifiers | holders))
+    above = "" if path == paths.ROOT else path
     for entry in folders_first(folder):
-        yield entry, knowing.shape(entry, paths.join(path, entry.name))
+        yield entry, knowing.shape(entry, f"{above}/{entry.name}")
 
 
 def _recursive(request: ApiRequest, head: Head, path: str) -> Iterator[Json]:

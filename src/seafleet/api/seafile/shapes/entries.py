@@ -54,16 +54,15 @@ class EntryShaper:
                 "modifier_email": email,
                 "modifier_name": person.name,
                 "modifier_contact_email": person.contact_email,
+                "is_locked": False,
             }
-            shaped |= self._lock(path)
+            if self.locks and (lock := self.locks.get(path)) is not None:
+                shaped |= self._locked(lock)
         if self.starred is not None:
             shaped["starred"] = path in self.starred
         return shaped
 
-    def _lock(self, path: str) -> Json:
-        lock = self.locks.get(path)
-        if lock is None:
-            return _UNLOCKED
+    def _locked(self, lock: FileLock) -> Json:
         return {
             "is_locked": True,
             "lock_owner": lock.holder_email,
@@ -72,6 +71,3 @@ class EntryShaper:
             "lock_expires": None if lock.expires_at is None else int(lock.expires_at.timestamp()),
             "locked_by_me": lock.account_id == self.caller_id,
         }
-
-
-_UNLOCKED: Json = {"is_locked": False}

@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 from email.utils import format_datetime
 from functools import lru_cache
 
-from seafleet.display import ago
+from seafleet.display import elapsed
 
 
 def iso(moment: datetime | int, zone: tzinfo) -> str:
@@ -17,19 +17,20 @@ def iso(moment: datetime | int, zone: tzinfo) -> str:
 def relative_html(moment: datetime | int, now: datetime, zone: tzinfo) -> str:
     """Return the HTML `<time>` element that old clients show: how long ago, with the full time as a hint."""
     seconds = moment if isinstance(moment, int) else int(moment.timestamp())
-    start, local = _absolute_html(seconds, zone)
-    return f"{start}{ago(local, now)}</time>"
+    start, local, at = _absolute_html(seconds, zone)
+    return f"{start}{elapsed(int(now.timestamp()) - at, local)}</time>"
 
 
 @lru_cache(maxsize=4096)
-def _absolute_html(seconds: int, zone: tzinfo) -> tuple[str, datetime]:
+def _absolute_html(seconds: int, zone: tzinfo) -> tuple[str, datetime, int]:
     """Return what does not depend on the present, which lists ask for again and again."""
     local = _local(seconds, zone)
     title = format_datetime(local)
     day, rest = title.split(" ", 1)
     title = f"{day} {rest.removeprefix('0')}"
     plain = local.replace(tzinfo=None).isoformat(timespec="seconds")
-    return f'<time datetime="{plain}" is="relative-time" title="{title}" >', local
+    start = f'<time datetime="{plain}" is="relative-time" title="{title}" >'
+    return start, local, int(local.timestamp())
 
 
 def _local(moment: datetime | int, zone: tzinfo) -> datetime:
