@@ -75,6 +75,7 @@ class RunningServer:
         deadline = time.monotonic() + _READY_SECONDS
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
                 raise RuntimeError(f"the server did not start:\n{self.log.read_text()}")
             time.sleep(0.02)
         return self
