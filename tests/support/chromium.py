@@ -44,8 +44,12 @@ const ground = (element) => {
     const found = parts(getComputedStyle(at).backgroundColor);
     if (found.length < 4 || found[3] > 0) return found;
   }
-  return parts(getComputedStyle(document.documentElement).backgroundColor);
+  return canvas;
 };
+const blank = document.body.appendChild(document.createElement("i"));
+blank.style.backgroundColor = "Canvas";
+const canvas = parts(getComputedStyle(blank).backgroundColor);
+blank.remove();
 const weak = [];
 for (const element of document.querySelectorAll("body *")) {
   const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());

@@ -22,11 +22,19 @@ if TYPE_CHECKING:
 
 HTML: Final = "text/html; charset=utf-8"
 _FOLDER: Final = Path(__file__).with_name("templates")
-_STYLE: Final = (_FOLDER / "style.css").read_text("utf-8")
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+
+def style_sheet(name: str) -> tuple[Markup, str]:
+    """Return a style sheet of this program's own, to stand in a page, and how a policy names it."""
+    text = (_FOLDER / name).read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Markup(text), f"'sha256-{digest}'"
+
+
+_STYLE, _STYLE_SOURCE = style_sheet("style.css")
 _HEADERS: Final = {
     "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; style-src {_STYLE_SOURCE}; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -50,8 +58,7 @@ _templates: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-# Of this program's own files, without anything from outside.
-_templates.globals["style"] = Markup(_STYLE)
+_templates.globals["style"] = _STYLE
 
 
 def render(template: str, **values: Any) -> bytes:

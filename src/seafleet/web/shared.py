@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
-
-from jinja2 import Environment, PackageLoader, select_autoescape
 
 from seafleet import paths
 from seafleet.access import Action
@@ -25,6 +23,7 @@ from seafleet.errors import FileTooLarge, SeafleetError
 from seafleet.library.ordering import folders_first
 from seafleet.links.share_links import bearer_of
 from seafleet.secrets import equal
+from seafleet.web.pages import HTML, render, style_sheet
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,29 +33,39 @@ if TYPE_CHECKING:
     from seafleet.library.model import Head
     from seafleet.links.share_links import ShareLink
 
-HTML: Final = "text/html; charset=utf-8"
 COOKIE_SECONDS: Final = 3600
+_STYLE, _STYLE_SOURCE = style_sheet("shared.css")
 _HEADERS: Final = {
     "Cache-Control": "private, no-cache",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src {_STYLE_SOURCE}; form-action 'self'; frame-ancestors 'none'; "
+        "base-uri 'none'"
+    ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
 }
+_BLANK: Final[dict[str, Any]] = {
+    "style": _STYLE,
+    "title": "",
+    "entries": None,
+    "message": "",
+    "is_error": False,
+    "ask_password": False,
+    "here": "",
+    "owner": "",
+    "size": "",
+    "crumbs": [],
+    "download": "",
+    "download_text": "",
+}
 _GONE: Final = "This link does not exist, or its time is over."
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(loader=PackageLoader("seafleet.web"), autoescape=select_autoescape(), trim_blocks=True)
 
 
 def page(status: int = 200, headers: dict[str, str] | None = None, **values: Any) -> Reply:
     """Return a page made of what is given."""
-    blank = {"title": "", "entries": None, "message": "", "is_error": False}
-    text = _templates().get_template("shared.html").render(**(blank | values))
-    return Reply(text.encode(), status, {**_HEADERS, **(headers or {})}, HTML)
+    body = render("shared.html", **{**_BLANK, **values})
+    return Reply(body, status, {**_HEADERS, **(headers or {})}, HTML)
 
 
 def _refusal(_request: ApiRequest | StreamRequest, _error: SeafleetError) -> Reply:
