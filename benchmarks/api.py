@@ -6,6 +6,7 @@ import multiprocessing
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from selectors import EVENT_READ, DefaultSelector
 from typing import cast
 
@@ -16,10 +17,14 @@ UNITS = {
     "authenticated pings": "/s",
     "server CPU per ping": "µs",
     "lists of 50 libraries": "/s",
+    "server CPU per list": "µs",
     "listing of 10,000 entries": "ms",
+    "server CPU per listing": "ms",
     "listing of 10,000 entries (v2.1)": "ms",
     "peak memory": "MB",
 }
+_RATES = {"ping": "authenticated pings", "list": "lists of 50 libraries"}
+_LISTINGS = 10
 _SENDERS = 2
 _FILES_PER_UPLOAD = 500
 
@@ -33,24 +38,33 @@ def main() -> None:
         libraries = {target.name: _prepare(target, entries) for target in servers}
 
         def measure(target: Target) -> None:
-            cpu = target.cpu_seconds()
-            rate = _rate(target, "/api2/auth/ping/", seconds)
-            target.record("authenticated pings", rate)
-            if cpu is not None and (now := target.cpu_seconds()) is not None:
-                target.record("server CPU per ping", (now - cpu) * 1e6 / (rate * seconds))
-            target.record("lists of 50 libraries", _rate(target, "/api2/repos/", seconds))
-            big = libraries[target.name]
-            target.record("listing of 10,000 entries", _milliseconds(target, f"/api2/repos/{big}/dir/?p=/"))
-            target.record(
-                "listing of 10,000 entries (v2.1)",
-                _milliseconds(target, f"/api/v2.1/repos/{big}/dir/?p=/"),
-            )
+            for path, what in (("/api2/auth/ping/", "ping"), ("/api2/repos/", "list")):
+                rate, cpu = _costed(target, partial(_rate, target, path, seconds))
+                target.record(_RATES[what], rate)
+                _record(target, f"server CPU per {what}", cpu and cpu * 1e6 / (rate * seconds))
+            big = f"/api2/repos/{libraries[target.name]}/dir/?p=/"
+            median, cpu = _costed(target, partial(_milliseconds, target, big))
+            target.record("listing of 10,000 entries", median)
+            _record(target, "server CPU per listing", cpu and cpu * 1000 / (_LISTINGS + 1))
+            big = big.replace("/api2/", "/api/v2.1/")
+            target.record("listing of 10,000 entries (v2.1)", _milliseconds(target, big))
 
         alternate(servers, options.rounds, measure)
         for target in servers:
             if (peak := target.peak_megabytes()) is not None:
                 target.record("peak memory", peak)
         report("small API calls", servers, UNITS)
+
+
+def _costed(target: Target, measure: Callable[[], float]) -> tuple[float, float | None]:
+    """Return what a measurement came to, and the CPU seconds that it cost the server, if that is known."""
+    before, found, after = target.cpu_seconds(), measure(), target.cpu_seconds()
+    return found, None if before is None or after is None else after - before
+
+
+def _record(target: Target, what: str, value: float | None) -> None:
+    if value is not None:
+        target.record(what, value)
 
 
 def _prepare(target: Target, entries: int) -> str:
@@ -124,7 +138,7 @@ def _milliseconds(target: Target, path: str) -> float:
     client = target.client()
     client.call("GET", path)
     times = []
-    for _ in range(10):
+    for _ in range(_LISTINGS):
         begun = time.perf_counter()
         client.call("GET", path)
         times.append(time.perf_counter() - begun)

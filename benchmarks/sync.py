@@ -31,10 +31,12 @@ T = TypeVar("T")
 
 UNITS = {
     "first upload of 4 KiB files": "/s",
-    "  server CPU for all of it": "s",
+    "  server CPU per file": "µs",
+    "  CPU of the load client per file": "µs",
     "  of which the head's move": "s",
     "clone of 4 KiB files": "/s",
-    "  server CPU for all of it ": "s",
+    "  server CPU per file ": "µs",
+    "  CPU of the load client per file ": "µs",
     "polls of one library each": "/s",
     "  server CPU per poll": "µs",
     "polls of 1,000 libraries each": "/s",
@@ -240,15 +242,13 @@ def _measure_transfer(target: Target, count: int) -> None:
     tree = make_tree(count, time.time())
     peer = Peer(target, client, library_id)
     last: list[float] = []
-    seconds, cpu = _timed(target, lambda: last.append(peer.upload(tree)))
+    seconds = _timed(target, lambda: last.append(peer.upload(tree)), count, "")
     target.record("first upload of 4 KiB files", count / seconds)
     target.record("  of which the head's move", last[0])
-    _record_cpu(target, "  server CPU for all of it", cpu)
     fetched: list[int] = []
-    seconds, cpu = _timed(target, lambda: fetched.append(peer.clone()))
+    seconds = _timed(target, lambda: fetched.append(peer.clone()), count, " ")
     assert fetched == [count], f"fetched {fetched} of {count} files"
     target.record("clone of 4 KiB files", count / seconds)
-    _record_cpu(target, "  server CPU for all of it ", cpu)
     client.again().delete_library(library_id)
 
 
@@ -314,17 +314,15 @@ def _send_polls(url: str, bodies: Sequence[bytes], seconds: float, tell: Callabl
     tell(done)
 
 
-def _timed(target: Target, work: Callable[[], Any]) -> tuple[float, float | None]:
-    """Return how long something took, and how much CPU time it cost the server."""
-    cpu, begun = target.cpu_seconds(), time.perf_counter()
+def _timed(target: Target, work: Callable[[], Any], files: int, column: str) -> float:
+    """Return how long something took, in seconds; record what it cost both sides in CPU time per file."""
+    cpu, own, begun = target.cpu_seconds(), time.process_time(), time.perf_counter()
     work()
-    seconds, now = time.perf_counter() - begun, target.cpu_seconds()
-    return seconds, None if cpu is None or now is None else now - cpu
-
-
-def _record_cpu(target: Target, what: str, seconds: float | None) -> None:
-    if seconds is not None:
-        target.record(what, seconds)
+    seconds, own, now = time.perf_counter() - begun, time.process_time() - own, target.cpu_seconds()
+    target.record(f"  CPU of the load client per file{column}", own * 1e6 / files)
+    if cpu is not None and now is not None:
+        target.record(f"  server CPU per file{column}", (now - cpu) * 1e6 / files)
+    return seconds
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Transfers: one large file up and down, many small files one by one and eight at a time, peak memory."""
+"""Transfers: one large file up and down, many small files into one folder, one, 8 and 32 at a time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from benchmarks.rig import Target, alternate, parse, report, targets
 UNITS = {
     "upload of one large file": "MB/s",
     "download of one large file": "MB/s",
+    "server CPU per GiB down": "s",
     "4 KiB files, concurrency 1": "files/s",
     "4 KiB files, concurrency 8": "files/s",
-    "server CPU per small file": "ms",
+    "4 KiB files, concurrency 32": "files/s",
+    "server CPU per small file, concurrency 1": "ms",
+    "server CPU per small file, concurrency 8": "ms",
+    "server CPU per small file, concurrency 32": "ms",
     "peak memory": "MB",
 }
 _PIECE = 1 << 20
@@ -26,10 +30,10 @@ def main() -> None:
     """Run and print."""
     options = parse(__doc__ or "")
     size = int((1 << 30) * options.scale) // _PIECE * _PIECE
-    count = int(2000 * options.scale)
+    count = int(5000 * options.scale)
     with targets(options) as servers:
         alternate(servers, options.rounds, partial(measure_large, size=size))
-        for workers in (1, 8):
+        for workers in (1, 8, 32):
             alternate(servers, options.rounds, partial(measure_small, count=count, workers=workers))
         for target in servers:
             if (peak := target.peak_megabytes()) is not None:
@@ -55,9 +59,11 @@ def measure_large(target: Target, size: int) -> None:
     def count(piece: memoryview) -> None:
         counter[0] += len(piece)
 
-    begun = time.perf_counter()
+    cpu, begun = target.cpu_seconds(), time.perf_counter()
     client.download(library_id, "large.bin", count)
     target.record("download of one large file", counter[0] / 1e6 / (time.perf_counter() - begun))
+    if cpu is not None and (now := target.cpu_seconds()) is not None:
+        target.record("server CPU per GiB down", (now - cpu) * (1 << 30) / counter[0])
     client.delete_library(library_id)
 
 
@@ -97,7 +103,7 @@ def measure_small(target: Target, count: int, workers: int) -> None:
         raise failures[0]
     target.record(f"4 KiB files, concurrency {workers}", count / (time.perf_counter() - begun))
     if cpu is not None and (now := target.cpu_seconds()) is not None:
-        target.record("server CPU per small file", (now - cpu) * 1000 / count)
+        target.record(f"server CPU per small file, concurrency {workers}", (now - cpu) * 1000 / count)
     client.delete_library(library_id)
 
 
