@@ -202,6 +202,24 @@ def test_a_slash_at_the_end_changes_nothing(peer: Peer) -> None:
     assert list(statuses(peer, others).values()) == list(statuses(peer).values())
 
 
+def test_paths_without_a_library_end_in_a_slash_or_not(site: Site, peer: Peer) -> None:
+    ticket = [{"repo_id": site.library.library_id, "token": peer.token, "ts": 0}]
+    listed = f"?repo_id={site.library.library_id}"
+    calls: list[tuple[str, str, str, object]] = [
+        ("GET", "/seafhttp/protocol-version", "", None),
+        ("GET", "/seafhttp/accessible-repos", listed, None),
+        ("POST", "/seafhttp/repo/locked-files", "", ticket),
+        ("POST", "/seafhttp/repo/folder-perm", "", ticket),
+        ("POST", "/seafhttp/repo/head-commits-multi", "", [site.library.library_id]),
+        ("GET", "/notification/ping", "", None),
+    ]
+    headers = {"Seafile-Repo-Token": peer.token}
+    for method, path, query, body in calls:
+        for end in ("", "/"):
+            answer = site.server.request(method, path + end + query, json=body, headers=headers)
+            assert answer.status_code == 200, path + end
+
+
 def test_an_upper_case_library_id_is_no_library(site: Site, peer: Peer) -> None:
     peer.url = peer.url.replace(site.library.library_id, "ABCDEF12-0000-4000-8000-000000000000")
     assert statuses(peer) == all_are(404)

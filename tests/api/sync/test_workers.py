@@ -38,6 +38,12 @@ def two_workers(
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def people(two_workers: RunningServer) -> tuple[ApiClient, ApiClient]:
+    """Who shares, and with whom."""
+    return two_workers.user("owner"), two_workers.user("member")
+
+
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
     """What the test opens, to be closed at its end."""
@@ -64,9 +70,9 @@ def peers_of(user: ApiClient, library_id: str, count: int, stack: ExitStack) -> 
 
 
 def test_a_change_through_any_worker_reaches_the_clients_of_all(
-    two_workers: RunningServer, stack: ExitStack
+    two_workers: RunningServer, people: tuple[ApiClient, ApiClient], stack: ExitStack
 ) -> None:
-    user = two_workers.user()
+    user, _ = people
     library_id = user.create_library()
     peers = peers_of(user, library_id, 5, stack)
     ticket = {"id": library_id, "jwt_token": peers[0].get("jwt-token").json()["jwt_token"]}
@@ -89,9 +95,9 @@ def _heard(socket: Any) -> str:
 
 
 def test_forty_pushes_at_once_to_two_workers_lose_nothing(
-    two_workers: RunningServer, stack: ExitStack
+    people: tuple[ApiClient, ApiClient], stack: ExitStack
 ) -> None:
-    user = two_workers.user()
+    user, _ = people
     library_id = user.create_library()
     peers = peers_of(user, library_id, PUSHES, stack)
     base = peers[0].push({"old": b"old", "both": b"base"}).commit_id
@@ -143,12 +149,6 @@ def _questions(peer: Peer) -> tuple[httpx.Response, ...]:
         peer.get(f"block/{block_id}"),
         peer.put(f"block/{block_id}", b"1"),
     )
-
-
-@pytest.fixture(scope="module")
-def people(two_workers: RunningServer) -> tuple[ApiClient, ApiClient]:
-    """Who shares, and with whom."""
-    return two_workers.user("owner"), two_workers.user("member")
 
 
 @pytest.fixture
