@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from uvicorn import Config
 
 KEEP_ALIVE_SECONDS = 75
+# A worker that says nothing for so long is taken for dead. On a busy machine the five seconds that uvicorn
+# gives are too few to begin in: each would be ended and begun anew, for ever.
+PATIENCE_SECONDS = 60
 BACKLOG = 2048
 WS_MAX_BYTES = 1 << 20
 FACTORY = "seafleet.app.workers:create_worker"
@@ -91,6 +94,7 @@ def _config(settings: Settings, app: Any, **more: Any) -> Config:
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_seconds,
+        timeout_worker_healthcheck=PATIENCE_SECONDS,
         **more,
     )
 
