@@ -38,6 +38,7 @@ class Desk:
         self.window.driver.get(self.site.server.url + HOME)
         self.window.wait_for(lambda: self.window.driver.title, "a page")
         if "Sign in" in self.window.driver.title:
+            self.window.wait_for_focus("username")
             self.window.press(self.root.email, Keys.TAB)
             self.window.press(self.root.password, Keys.ENTER)
         self.window.wait_for_title("Devices")
@@ -94,7 +95,7 @@ def test_devices_are_found_marked_lost_and_looked_at_by_the_keyboard_alone(desk:
     window.tab_to("Skip to the content")
     assert window.focused.rect["y"] >= 0
     window.press(Keys.ENTER)
-    assert window.focused.get_attribute("id") == "content"
+    window.wait_for_focus("content")
 
     window.tab_to("Search")
     window.press("keyboard", Keys.ENTER)
@@ -161,7 +162,7 @@ def test_a_wipe_has_to_be_typed_and_says_what_is_wrong(desk: Desk) -> None:
     assert "Nothing was done yet" in window.text("[role=alert]")
     window.tab_to("Type the word “wipe” to confirm.")
     window.press(Keys.ENTER)
-    assert window.focused.get_attribute("id") == "confirm"
+    window.wait_for_focus("confirm")
     assert window.focused.get_attribute("aria-invalid") == "true"
     window.press("wipe", Keys.ENTER)
     window.wait_for_title("Wipe asked for: 1.")

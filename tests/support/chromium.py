@@ -160,6 +160,10 @@ class Window:
         """The element that keys go to."""
         return self.driver.switch_to.active_element
 
+    def wait_for_focus(self, element_id: str) -> None:
+        """Wait until the element of an id has the focus."""
+        self.wait_for(lambda: self.focused.get_attribute("id") == element_id, f"focus on {element_id}")
+
     def press(self, *keys: str) -> None:
         """Press keys, one after another."""
         self.focused.send_keys(*keys)

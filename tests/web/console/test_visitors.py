@@ -141,6 +141,16 @@ def test_one_role_in_two_organizations_shows_both_one_at_a_time(
     assert console.get(organization=second.id).names == ["in the second"]
 
 
+def test_a_role_in_a_runtime_that_is_stopped_shows_nothing(
+    site: RegistrySite, browsers: list[Browser], root: Person
+) -> None:
+    stopped = site.tenant(running=False)
+    laptop(site, stopped, "behind a stopped runtime")
+    assert someone(site, browsers, "mfpadmin", stopped).get().status == 403
+    page = open_console(site, browsers, root).get(organization=stopped.id)
+    assert page.names == ["behind a stopped runtime"]
+
+
 # -- forms of other sites ------------------------------------------------------------------------------------
 
 

@@ -70,8 +70,9 @@ def enter(request: ApiRequest) -> Visitor:
     organizations = registry.organizations.all()
     if actor.is_staff:
         return Visitor(actor, tuple(organizations))
-    roles = {each.id: registry.grants.roles_of(actor.account_id, each.runtime) for each in organizations}
-    visible = tuple(each for each in organizations if roles[each.id])
+    running = [each for each in organizations if each.running]  # a stopped runtime answers nobody with a role
+    roles = {each.id: registry.grants.roles_of(actor.account_id, each.runtime) for each in running}
+    visible = tuple(each for each in running if roles[each.id])
     if not visible:
         raise ReplyError(_not_allowed(request, actor))
     deeds = {number: ROLE_DEEDS for number, held in roles.items() if held & _OPERATORS}
