@@ -111,6 +111,14 @@ def test_nobody_else_takes_a_locked_file_away(site: Site, edit: Edit[Any]) -> No
     assert site.do(library, edit, friend).changed, "its holder may"
 
 
+def test_whoever_comes_by_a_link_holds_none_of_its_makers_locks(site: Site) -> None:
+    library, _, friend = locked(site)
+    for edit in TAKES_AWAY:
+        with pytest.raises(errors.FileLocked):
+            site.do(library, edit, Author(friend.email, by_link=True))
+    assert site.tree(library)["/d/a"] == "x"
+
+
 @pytest.mark.parametrize("edit", LEAVES, ids=lambda edit: type(edit).__name__)
 def test_what_leaves_a_locked_file_alone_is_allowed(site: Site, edit: Edit[Any]) -> None:
     library, _, _ = locked(site)

@@ -198,7 +198,7 @@ def _check_quota(tx: Transaction, move: HeadMove) -> None:
 def _check_locks(tx: Transaction, move: HeadMove, now: int) -> None:
     locks = read_locks(tx.connection, move.library_id, now)
     for authored in move.authored:
-        require_unlocked(locks, authored.author.email, authored.taken_away)
+        require_unlocked(locks, authored.author.holds_locks_as, authored.taken_away)
 
 
 def _store(tx: Transaction, objects: ObjectStore, move: HeadMove) -> None:

@@ -74,12 +74,21 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who changes a library. Device and client are told for sync clients only; `ip` is for the records."""
+    """Who changes a library. Device and client are told for sync clients only; `ip` is for the records.
+
+    `by_link`: somebody unknown, through a link that the account has made.
+    """
 
     email: str
     device_name: str | None = None
     client_version: str | None = None
     ip: str = field(default="", compare=False)
+    by_link: bool = False
+
+    @property
+    def holds_locks_as(self) -> str:
+        """The address whose locks are the author's own; none for whoever comes by a link."""
+        return "" if self.by_link else self.email
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ class Workspace:
                 self.guard_everything()
             result = edit.apply(self.editor)
             effects = edit.effects(result)
-            require_unlocked(self.locks, author.email, effects.taken_away)
+            require_unlocked(self.locks, author.holds_locks_as, effects.taken_away)
             done = True
         finally:
             if not done:

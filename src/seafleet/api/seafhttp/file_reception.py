@@ -77,7 +77,8 @@ class FileReception(Reception):
     @property
     def author(self) -> Author:
         """Who the commit is by."""
-        return Author(self.grant.actor.email, ip=self.request.client_ip)
+        actor = self.grant.actor
+        return Author(actor.email, ip=self.request.client_ip, by_link=actor.kind == "link")
 
     @property
     def wants_json(self) -> bool:
