@@ -45,6 +45,7 @@ PAGE_MS, BULK_MS, DECISION_MS = 300.0, 3000.0, 2.0
 REGISTRY = "/api/v2.1/admin/device-registry"
 MFP = "/mfpadmin/management-apis/2.0/runtimes/mfp/devices"
 DECISIONS = 2_000
+NOW = SystemClock().timestamp()
 
 
 def _hwid(number: int) -> str:
@@ -69,7 +70,7 @@ def _device(chance: random.Random, number: int) -> dict[str, Any]:
         "expired": expired,
         "status": "EXPIRED" if expired and state == "ACTIVE" else state,
         "posture": chance.choice(["compliant", "non_compliant", "unreported"]),
-        "last_seen": 1_700_000_000 + chance.randrange(10_000_000),
+        "last_seen": NOW - chance.randrange(80 * 86_400),
         "enrolled_at": 1_690_000_000 + number,
         "created_at": 0,
         "updated_at": 0,
@@ -84,7 +85,7 @@ def _link(chance: random.Random, number: int) -> dict[str, Any]:
         "client_device_id": f"{number:040x}",
         "device_name": "host",
         "app_name": "seafile-desktop",
-        "last_accessed": 1_700_000_000 + chance.randrange(10_000_000),
+        "last_accessed": NOW - chance.randrange(80 * 86_400),
         "created_at": 0,
     }
 
@@ -145,6 +146,7 @@ class Figures:
     def note(self, name: str, best: float, middle: float, target: float) -> None:
         """Note what was measured otherwise."""
         self.rows.append((name, best, middle, target))
+        print(f"{name:<60} {best:9.2f} {middle:9.2f}", flush=True)
 
     def show(self) -> None:
         """Print everything."""

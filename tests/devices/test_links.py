@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from seafleet.db import tables
+from seafleet.devices import clients_list
 from seafleet.devices.model import DeviceInfo
-from seafleet.devices.service import client_family
+from seafleet.devices.service import Owner, client_family
 from seafleet.errors import DeviceBlocked
+from tests.devices.site import RegistrySite
 from tests.support.world import World
 
 
@@ -91,3 +93,26 @@ def test_deleting_an_account_keeps_the_device(world: World) -> None:
     _, other = world.on_device(world.account(), info)
     assert other.device is not None
     assert other.device.device_id == actor.device.device_id
+
+
+@pytest.mark.parametrize("few", [0, 500])
+def test_deep_pages_of_clients_are_those_that_were_skipped_to_one_by_one(
+    site: RegistrySite, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    for _ in range(3):
+        site.managed()
+        site.clock.advance(1)
+    account = site.account()
+    owner = Owner(account.id, account.organization_id, account.email)
+    devices, peer = site.world.devices, "f" * 40
+    site.database.write(lambda tx: devices.connect_peer(tx, owner, peer, "sync only", "192.0.2.7").link_id)
+
+    def pages() -> list[list[str]]:
+        found = [site.registry.clients.page((), skip, 2, site.organization_id)[0] for skip in (0, 2)]
+        return [[client.device_id for client in page] for page in found]
+
+    expected = pages()
+    assert [len(page) for page in expected] == [2, 1]
+    monkeypatch.setattr(clients_list, "_DEEP", 0)
+    monkeypatch.setattr(clients_list, "_FEW", few)
+    assert pages() == expected

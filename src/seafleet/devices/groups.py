@@ -61,6 +61,11 @@ _MEMBERS: Final = (
     .where(_member.group_id.in_(bindparam("groups", expanding=True)))
     .order_by(_member.device_id)
 )
+_SIZES: Final = (
+    select(_member.group_id, func.count())
+    .where(_member.group_id.in_(bindparam("groups", expanding=True)))
+    .group_by(_member.group_id)
+)
 _MAKE: Final = (
     upsert(device_group)
     .values({name: bindparam(name) for name in ("organization_id", "name", "created_at", "updated_at")})
@@ -195,13 +200,25 @@ class DeviceGroups:
 
     def all(self, organization_id: int) -> list[DeviceGroup]:
         """Return every group of an organization with its devices, in the order of their making."""
-        with self._database.read() as connection:
-            rows = connection.execute(_ALL, {"organization": organization_id}).all()
-        if not any(row.name == DEFAULT for row in rows):
-            self._database.write(lambda tx: default_group(tx, organization_id, self._clock.timestamp()))
-            return self.all(organization_id)
+        rows = self._rows(organization_id)
         with self._database.read() as connection:
             return _with_members(connection, rows)
+
+    def sizes(self, organization_id: int) -> list[tuple[DeviceGroup, int]]:
+        """Return every group, with the number of its devices in their place, in the order of their making."""
+        rows = self._rows(organization_id)
+        with self._database.read() as connection:
+            counted = connection.execute(_SIZES, {"groups": [row.id for row in rows]})
+            sizes: dict[int, int] = dict(counted.tuples().all())
+        return [(DeviceGroup(*row), sizes.get(row.id, 0)) for row in rows]
+
+    def _rows(self, organization_id: int) -> Sequence[Any]:
+        with self._database.read() as connection:
+            rows = connection.execute(_ALL, {"organization": organization_id}).all()
+        if any(row.name == DEFAULT for row in rows):
+            return rows
+        self._database.write(lambda tx: default_group(tx, organization_id, self._clock.timestamp()))
+        return self._rows(organization_id)
 
     def names(self, organization_id: int) -> list[GroupRef]:
         """Return every group of an organization without its devices, in the order of their making."""
@@ -343,8 +360,8 @@ def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
 
 def _with_members(connection: Connection, rows: Sequence[Any]) -> list[DeviceGroup]:
     members: dict[int, list[int]] = defaultdict(list)
-    for row in connection.execute(_MEMBERS, {"groups": [row.id for row in rows]}):
-        members[row.group_id].append(row.device_id)
+    for group_id, device_id in connection.execute(_MEMBERS, {"groups": [row.id for row in rows]}):
+        members[group_id].append(device_id)
     return [
         DeviceGroup(
             row.id, row.organization_id, row.name, row.created_at, row.updated_at, tuple(members[row.id])

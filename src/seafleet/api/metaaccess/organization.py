@@ -39,8 +39,8 @@ def list_groups(request: ApiRequest) -> list[dict[str, Any]]:
         raise invalid("sort.field or sort.order is not known.")
     needle = text(values, "search", "").casefold()
     groups = [
-        shapes.group(each)
-        for each in request.services.registry.groups.all(caller_of(request).organization_id)
+        shapes.group(each, size)
+        for each, size in request.services.registry.groups.sizes(caller_of(request).organization_id)
         if needle in each.name.casefold()
     ]
     groups.sort(key=lambda each: each["group_name"].casefold())

@@ -209,8 +209,8 @@ def device_v2(one: Device, now: datetime) -> dict[str, Any]:
 # -- groups --------------------------------------------------------------------------------------------------
 
 
-def group(one: DeviceGroup) -> dict[str, Any]:
-    """Return a group. Policies belong to organizations here, so a group has none of its own."""
+def group(one: DeviceGroup, size: int) -> dict[str, Any]:
+    """Return a group of so many devices. Policies belong to organizations here, so it has none of its own."""
     return {
         "group_id": str(one.id),
         "group_name": one.name,
@@ -218,7 +218,7 @@ def group(one: DeviceGroup) -> dict[str, Any]:
         "auto_join": one.name == DEFAULT,
         "policy_id": "",
         "policy_name": "",
-        "number_of_devices": len(one.device_ids),
+        "number_of_devices": size,
         "description": "",
         "created_date": time(datetime.fromtimestamp(one.created_at, UTC)),
         "last_modified": time(datetime.fromtimestamp(one.updated_at, UTC)),
