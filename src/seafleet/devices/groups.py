@@ -209,7 +209,7 @@ class DeviceGroups:
         rows = self._rows(organization_id)
         with self._database.read() as connection:
             counted = connection.execute(_SIZES, {"groups": [row.id for row in rows]})
-            sizes: dict[int, int] = dict(counted.tuples().all())
+            sizes: dict[int, int] = {row[0]: row[1] for row in counted}
         return [(DeviceGroup(*row), sizes.get(row.id, 0)) for row in rows]
 
     def _rows(self, organization_id: int) -> Sequence[Any]:
