@@ -71,6 +71,10 @@ def pages(desk: Desk) -> list[tuple[str, str]]:
     """Return one address of each kind, with a part of its title."""
     lost, agent = desk.laptop("a lost one"), desk.site.enrol(desk.tenant, hostname="agent")[0]
     desk.laptop("W" * 40)
+    [group] = desk.site.registry.groups.create(desk.tenant.id, ["G" * 60], ORIGIN)
+    desk.site.registry.apply(lost.id, desk.site.registry.actions.assign_to_group(group.id), ORIGIN)
+    second = desk.site.person(desk.tenant, "somebody-with-a-rather-long-name-of-his-own")
+    desk.site.login(second, device_id=lost.links[0].client_device_id)
     desk.site.registry.apply(lost.id, desk.site.registry.actions.set_status("LOST"), ORIGIN)
     desk.site.sighting(desk.tenant)
     both = f"device={lost.id}&device={agent.id}"
@@ -175,7 +179,7 @@ def test_every_control_has_a_name_that_is_spoken(desk: Desk) -> None:
         assert desk.window.nameless() == [], path
 
 
-@pytest.mark.parametrize("width", [320, 640, 1024])
+@pytest.mark.parametrize("width", [320, 640, 900, 1060, 1160, 1280])
 def test_nothing_has_to_be_scrolled_sideways(desk: Desk, width: int) -> None:
     """320 pixels are a window of 1280 at four times the size."""
     desk.window.resize(width)
