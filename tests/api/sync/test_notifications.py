@@ -201,6 +201,21 @@ def test_subscriptions_end_with_the_right_to_read(
         }
 
 
+def test_who_lost_access_hears_of_no_change_any_more(site: Site, peer: Peer, connected: Connect) -> None:
+    reader = site.reader()
+    with connected() as socket, connected() as owners:
+        subscribe(socket, reader)
+        subscribe(owners, peer)
+        site.unshare()
+        site.server.services.access.forget()
+        commit_id = change(site, "/unheard of")
+        assert hear(socket) == {
+            "type": "jwt-expired",
+            "content": {"repo_id": site.library.library_id},
+        }
+        assert hear(owners) == update_of(site, commit_id)
+
+
 def test_a_device_that_is_blocked_hears_of_no_change_any_more(site: Site, connected: Connect) -> None:
     services = site.server.services
     info = DeviceInfo.of("linux", "d" * 40, "desk")

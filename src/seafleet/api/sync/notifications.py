@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -190,10 +190,14 @@ class Notifications:
         services, link_id = self._services, subscription.link_id
         if link_id is not None and link_id not in services.sync_tokens.admitted([link_id]):
             return False
+        return self._account_may_read(subscription.email, subscription.library_id, fresh=True)
+
+    def _account_may_read(self, email: str, library_id: str, *, fresh: bool) -> bool:
+        services = self._services
         try:
-            account = services.accounts.get_by_email(subscription.email)
+            account = services.accounts.get_by_email(email)
             actor = Actor(account.id, account.email, role=account.role)
-            return services.access.decide(actor, Action.READ, subscription.library_id, fresh=True).allowed
+            return services.access.decide(actor, Action.READ, library_id, fresh=fresh).allowed
         except (AccountNotFound, LibraryNotFound):
             return False
 
@@ -255,7 +259,7 @@ class Notifications:
                 continue
 
     async def _deliver(self, news: Sequence[News]) -> None:
-        await self._end_blocked({each.library_id for each in news})
+        await self._end_refused({each.library_id for each in news})
         for each in news:
             readers = self._by_library.get(each.library_id)
             if readers:
@@ -264,22 +268,35 @@ class Notifications:
                 for connection in list(readers):
                     connection.tell(message)
 
-    async def _end_blocked(self, library_ids: Iterable[str]) -> None:
-        """End the subscriptions to libraries that devices hold which are refused now: they hear no more."""
+    async def _end_refused(self, library_ids: Iterable[str]) -> None:
+        """End the subscriptions to libraries whose device or account is refused now: they hear no more."""
         held = [
-            (connection, library_id, link_id)
+            (connection, connection.subscriptions[library_id])
             for library_id in library_ids
             for connection in self._by_library.get(library_id, ())
-            if (link_id := connection.subscriptions[library_id].link_id) is not None
         ]
         if not held:
             return
-        link_ids = {link_id for _, _, link_id in held}
-        admitted = await self._services.api.run(self._services.sync_tokens.admitted, link_ids)
-        for connection, library_id, link_id in held:
-            if link_id not in admitted:
-                self._forget(connection, library_id)
-                connection.tell(_message("jwt-expired", {"repo_id": library_id}))
+        refused = await self._services.api.run(self._refused, {subscription for _, subscription in held})
+        for connection, subscription in held:
+            if subscription in refused:
+                self._end(connection, subscription.library_id)
+
+    def _refused(self, subscriptions: Set[Subscription]) -> set[Subscription]:
+        """Return those that may not hear news: devices as they are now, shares as they were seconds ago."""
+        links = {each.link_id for each in subscriptions if each.link_id is not None}
+        admitted = {None, *self._services.sync_tokens.admitted(links)}
+        readers = {(each.email, each.library_id) for each in subscriptions}
+        may_read = {reader for reader in readers if self._account_may_read(*reader, fresh=False)}
+        return {
+            each
+            for each in subscriptions
+            if each.link_id not in admitted or (each.email, each.library_id) not in may_read
+        }
+
+    def _end(self, connection: _Connection, library_id: str) -> None:
+        self._forget(connection, library_id)
+        connection.tell(_message("jwt-expired", {"repo_id": library_id}))
 
     async def _check(self) -> None:
         """End subscriptions that have run out, or whose account may not read the library any more."""
@@ -287,8 +304,7 @@ class Notifications:
         for connection in list(self._connections):
             held = list(connection.subscriptions.items())
             for library_id in await self._services.api.run(self._ended, held, now):
-                self._forget(connection, library_id)
-                connection.tell(_message("jwt-expired", {"repo_id": library_id}))
+                self._end(connection, library_id)
 
     def _ended(self, held: list[tuple[str, Subscription]], now: int) -> list[str]:
         return [name for name, each in held if each.expires_at <= now or not self._may_read(each)]
