@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Event
+from threading import Event, get_ident
 from typing import Any
 
 import pytest
@@ -185,6 +185,21 @@ def test_an_event_loop_can_wait_for_edits(site: Site) -> None:
 
     outcomes = asyncio.run(main())
     assert {outcome.result[0].path for outcome in outcomes} == files(site, library)
+
+
+def test_an_edit_that_is_begun_is_applied_by_the_calling_thread_if_nobody_is_at_it(site: Site) -> None:
+    library, at_work = site.library(), list[int]()
+    begun = site.libraries.begin_edit(library, site.owner, Doing(lambda: at_work.append(get_ident())))
+    assert at_work == [get_ident()]
+    assert begun.result(WAIT_SECONDS).changed
+
+
+def test_an_edit_that_is_begun_behind_others_waits_without_holding_its_thread(site: Site) -> None:
+    library = site.library()
+    with holding(site, library):
+        begun = site.libraries.begin_edit(library, site.owner, upload("a"))
+        assert not begun.done()
+    assert begun.result(WAIT_SECONDS).changed
 
 
 def test_listeners_hear_of_every_batch_after_it_is_written(site: Site) -> None:

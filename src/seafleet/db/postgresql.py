@@ -35,7 +35,7 @@ which this one could not see; the next time it does see it."""
 _CONNECT_TRIES: Final = 2
 _LONGEST_PAUSE_SECONDS: Final = 0.1
 _POOL_TIMEOUT_SECONDS: Final = 30.0
-_SUBMIT_THREADS: Final = 4
+_SUBMIT_THREADS: Final = 8
 _MIGRATION_LOCK: Final = 0x5EAF1EE7
 
 _CONNECT: Final = {

@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from threading import Event, Lock
+from threading import Condition, Event
 from typing import Any, Final, Generic, TypeVar, cast
 
 from seafleet.clock import Clock
@@ -95,7 +95,11 @@ class Task(Job[O]):
 
 
 class Combiner:
-    """Runs the queues. `submit` never blocks; `run` works in the calling thread if nobody else is at it."""
+    """Runs the queues. `submit` never blocks; the others work in the calling thread if nobody else is at it.
+
+    A batch is prepared on one thread and goes on where it was written, so that between a request and the disk
+    lies one change of threads in each direction.
+    """
 
     def __init__(
         self,
@@ -113,7 +117,7 @@ class Combiner:
         self._listeners: list[Listener] = []
         self._waiting: dict[LibraryId, list[Job[Any]]] = {}  # a key for each library that is being worked on
         self._last_sizes: dict[LibraryId, int] = {}
-        self._lock = Lock()
+        self._lock = Condition()
         self._closed = False
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="edits")
 
@@ -122,29 +126,29 @@ class Combiner:
         self._listeners.append(listener)
 
     def submit(self, library_id: LibraryId, job: Job[O]) -> Future[O]:
-        """Queue a job. Its future is done when its change is on disk. Raises StorageFailure when closed."""
+        """Queue a job. Its future is done when its change is on disk. Raises StorageFailure when closed.
+
+        What is called back then runs on the thread that writes: it is short, and writes nothing itself.
+        """
         if self._enqueue(library_id, job):
             self._executor.submit(self._lead, library_id, [job])
         return job.future
 
-    def run(self, library_id: LibraryId, job: Job[O]) -> O:
-        """Queue a job and wait for it; the calling thread does the work if it is the first."""
+    def begin(self, library_id: LibraryId, job: Job[O]) -> Future[O]:
+        """Do the same, but the calling thread does what comes before the disk, if the job is the first."""
         if self._enqueue(library_id, job):
             self._lead(library_id, [job])
-        return job.future.result()
+        return job.future
+
+    def run(self, library_id: LibraryId, job: Job[O]) -> O:
+        """Do the same, and wait for the outcome."""
+        return self.begin(library_id, job).result()
 
     def close(self) -> None:
         """Finish what is queued; refuse what comes afterwards."""
         with self._lock:
             self._closed = True
-        while True:
-            with self._lock:
-                last = [jobs[-1] for jobs in self._waiting.values() if jobs]
-            if not last:
-                break
-            for job in last:
-                with Captured():
-                    job.future.result()
+            self._lock.wait_for(lambda: not self._waiting)
         self._executor.shutdown()
 
     def _enqueue(self, library_id: LibraryId, job: Job[Any]) -> bool:
@@ -160,9 +164,42 @@ class Combiner:
             return False
 
     def _lead(self, library_id: LibraryId, batch: Sequence[Job[Any]]) -> None:
-        """Process one batch, and pass the next one on: libraries take turns on the threads."""
+        """Prepare one batch and hand it to the writer, whose thread goes on with `_written`."""
         batch = self._with_company(library_id, batch)
-        self._process(library_id, [job for job in batch if job.future.set_running_or_notify_cancel()])
+        batch = [job for job in batch if job.future.set_running_or_notify_cancel()]
+        with Captured() as captured:
+            if batch and self._begin_writing(library_id, batch):
+                return
+        self._go_on(library_id, batch, captured.error)
+
+    def _begin_writing(self, library_id: LibraryId, batch: Sequence[Job[Any]]) -> bool:
+        """Do all jobs on the head as it is now; False, and they are settled, if there is nothing to write."""
+        work = self._prepare(library_id, batch)
+        if not work.has_moved:
+            self._finish(work, batch)
+            return False
+        quota = self._quota(work)
+        written = self._database.submit(lambda tx: self._move(tx, work, quota))
+        written.add_done_callback(partial(self._written, library_id, batch, work))
+        return True
+
+    def _written(
+        self, library_id: LibraryId, batch: Sequence[Job[Any]], work: Workspace, written: Future[None]
+    ) -> None:
+        """Go on after the attempt to write a batch, on the thread that made it."""
+        error = written.exception()
+        if error is None:
+            self._finish(work, batch)
+            self._go_on(library_id)
+        else:
+            self._executor.submit(self._go_on, library_id, batch, error)
+
+    def _go_on(
+        self, library_id: LibraryId, batch: Sequence[Job[Any]] = (), error: BaseException | None = None
+    ) -> None:
+        """See to a batch that failed, if it did, and pass the next one on: libraries take turns."""
+        if error is not None:
+            self._process(library_id, batch, error)
         following = self._next(library_id)
         if following:
             self._executor.submit(self._lead, library_id, following)
@@ -173,6 +210,7 @@ class Combiner:
             waiting = self._waiting[library_id]
             if not waiting:
                 del self._waiting[library_id]
+                self._lock.notify_all()  # whoever closes waits for this
                 return []
             return _take(waiting, _batch_size(waiting))
 
@@ -200,12 +238,15 @@ class Combiner:
                 if len(self._last_sizes) > _SIZES_KEPT:
                     del self._last_sizes[next(iter(self._last_sizes))]
 
-    def _process(self, library_id: LibraryId, batch: Sequence[Job[Any]]) -> None:
-        """Settle every job of a batch; never raises."""
-        if not batch:
-            return
+    def _process(
+        self, library_id: LibraryId, batch: Sequence[Job[Any]], error: BaseException | None = None
+    ) -> None:
+        """Settle every job of a batch, which failed with `error` if it was tried; never raises."""
         with Captured() as captured:
-            self._try(library_id, batch)
+            if error is None or isinstance(error, HeadTaken):
+                self._try(library_id, batch)
+            else:
+                self._find_the_guilty(library_id, batch, error)
         for job in batch:
             if not job.future.done():
                 job.error = job.error or captured.error
@@ -218,13 +259,24 @@ class Combiner:
             except HeadTaken:
                 continue
             except SeafleetError as error:
-                if len(batch) == 1 or isinstance(error, (StorageFailure, LibraryNotFound)):
-                    raise
-                self._one_by_one(library_id, batch)
+                self._find_the_guilty(library_id, batch, error)
                 return
             self._finish(work, batch)
             return
         raise HeadMoved(library_id)
+
+    def _find_the_guilty(
+        self, library_id: LibraryId, batch: Sequence[Job[Any]], error: BaseException
+    ) -> None:
+        """Try each job of a refused batch alone; raise `error` again where that would change nothing."""
+        if (
+            len(batch) == 1
+            or not isinstance(error, SeafleetError)
+            or isinstance(error, (StorageFailure, LibraryNotFound))
+        ):
+            raise error
+        for job in batch:
+            self._process(library_id, [job])
 
     def _attempt(self, library_id: LibraryId, batch: Sequence[Job[Any]], *, inside: bool) -> Workspace:
         """Do all jobs on the head as it is now, and write what they did."""
@@ -262,10 +314,6 @@ class Combiner:
         if not work.grows or work.quota_exempt:
             return None
         return self._quota_of(work.head.owner_id)
-
-    def _one_by_one(self, library_id: LibraryId, batch: Iterable[Job[Any]]) -> None:
-        for job in batch:
-            self._process(library_id, [job])
 
     def _finish(self, work: Workspace, batch: Iterable[Job[Any]]) -> None:
         if work.has_moved:

@@ -242,8 +242,12 @@ class Libraries:
         """
         return self._combiner.run(library_id, EditJob(author, edit))
 
+    def begin_edit(self, library_id: LibraryId, author: Author, edit: Edit[R]) -> Future[EditOutcome[R]]:
+        """Do the same without waiting for others or the disk."""
+        return self._combiner.begin(library_id, EditJob(author, edit))
+
     def submit_edit(self, library_id: LibraryId, author: Author, edit: Edit[R]) -> Future[EditOutcome[R]]:
-        """Do the same without waiting, for the event loop: `await asyncio.wrap_future(...)`."""
+        """Do the same without any work in the calling thread, for the event loop."""
         return self._combiner.submit(library_id, EditJob(author, edit))
 
     def run_task(self, library_id: LibraryId, task: Callable[[Workspace], R]) -> R:

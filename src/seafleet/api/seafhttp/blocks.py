@@ -117,7 +117,7 @@ class NewFromBlocks(BlockCommit):
         file = self.file(name)
         paths.validate_name(name)
         edit = CreateFile(parent, file, replace, UPLOAD_NUMBERING, self.seen)
-        return self.services.libraries.submit_edit(self.head.library_id, self.author, edit)
+        return self.services.libraries.begin_edit(self.head.library_id, self.author, edit)
 
     def answer(self, outcome: EditOutcome[Placed]) -> Reply:
         """Tell the id of the file, in quotes or as a member."""

@@ -172,7 +172,7 @@ class FileReception(Reception):
         """Have new content put in, merged when the library has moved on from its base."""
         libraries, library_id = self.services.libraries, self.head.library_id
         if base is None:
-            return libraries.submit_edit(library_id, self.author, edit)
+            return libraries.begin_edit(library_id, self.author, edit)
         return libraries.submit_task(library_id, UpdateOnBase(self.author, library_id, edit, base))
 
     def check_received(self) -> None:
@@ -222,10 +222,9 @@ class FileReception(Reception):
         return Place(self.head.library_id, path, self.grant.actor.email)
 
     def submitted(self, future: Future[Any], path: str) -> Future[Any]:
-        """Have the chunks forgotten once their file is in the library."""
-        if self.stretch is not None:
-            place, uploads = self._place(path), self.services.transfers.resumable
-            future.add_done_callback(lambda done: uploads.forget(place) if done.exception() is None else None)
+        """Have the chunks forgotten once their file is in the library, which the last of them waits for."""
+        if self.stretch is not None and future.exception() is None:
+            self.services.transfers.resumable.forget(self._place(path))
         return future
 
     # what is answered

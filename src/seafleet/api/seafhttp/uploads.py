@@ -102,7 +102,7 @@ class Upload(FileReception):
             return CHUNK_KEPT
         edit = AddFiles(parent, files, replace, relative_path, seen=self.seen)
         library_id = self.head.library_id
-        return self.submitted(self.services.libraries.submit_edit(library_id, self.author, edit), path)
+        return self.submitted(self.services.libraries.begin_edit(library_id, self.author, edit), path)
 
     def answer(self, outcome: EditOutcome[tuple[Placed, ...]]) -> Reply:
         """Tell which files there are now."""
