@@ -104,6 +104,23 @@ def test_an_agent_and_its_orders_are_shown(site: RegistrySite, console: Console,
     assert "admin@example.com" in orders
 
 
+def test_what_a_client_synchronises_is_named(site: RegistrySite, console: Console, tenant: Tenant) -> None:
+    person, device, client = site.laptop(tenant)
+    library = site.server.library(person.account)
+    path = f"/api2/repos/{library.library_id}/download-info/"
+    token = site.ask(client.token, path).json()["token"]
+    checked = f"/seafhttp/repo/{library.library_id}/permission-check/"
+    peer = {"op": "download", "client_id": client.device_id, "client_name": "laptop"}
+    assert site.http.get(checked, params=peer, headers={"Seafile-Repo-Token": token}).status_code == 200
+    [cell] = console.get(f"{HOME}{device.id}/").column("Synchronises")
+    assert cell.startswith(library.name)
+    losses = console.get(f"{HOME}act/", do="wipe", device=device.id).text("//section[@class='losses']")
+    assert f"its copies of {library.name}, and caches" in losses
+    link = device.links[0].link_id
+    asked = console.get(f"{HOME}{device.id}/unlink/", link=link)
+    assert f"Its copies of {library.name}, and caches." in asked.text("//*[@id='wipe-hint']")
+
+
 # -- history -------------------------------------------------------------------------------------------------
 
 
