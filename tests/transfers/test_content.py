@@ -80,6 +80,22 @@ def test_encrypted_blocks_are_decrypted_one_by_one(
     assert drained(contents.whole(STORE, file, CIPHER)) == b"".join(blocks)
 
 
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+@given(st.lists(st.integers(1, 70), min_size=1, max_size=8), st.integers(0, 600), st.integers(1, 600))
+def test_any_stretch_of_encrypted_content_is_what_a_slice_would_be(
+    objects: ObjectStore, contents: Contents, version: int, sizes: list[int], first: int, length: int
+) -> None:
+    cipher = BlockCipher(FileKey(version, bytes(range(16 if version == 1 else 32)), bytes(range(16))))
+    blocks = content_of(sizes)
+    whole = b"".join(blocks)
+    first = min(first, len(whole) - 1)
+    length = min(length, len(whole) - first)
+    file = FileObject(stored(objects, *map(cipher.encrypt, blocks)), len(whole))
+    file_id = ObjectId.of(repr((version, sizes)).encode())
+    found = drained(contents.part(STORE, file_id, file, first, length, cipher))
+    assert found == whole[first : first + length]
+
+
 def test_pieces_are_of_bounded_size_and_small_blocks_are_put_together(
     objects: ObjectStore, contents: Contents
 ) -> None:
@@ -122,8 +138,11 @@ def test_what_blocks_hold_beyond_the_file_is_not_read(objects: ObjectStore, cont
 
 def test_a_wrong_key_is_reported(objects: ObjectStore, contents: Contents) -> None:
     file = FileObject(stored(objects, CIPHER.encrypt(b"secret")), 6)
+    wrong = BlockCipher(FileKey(2, bytes(31) + b"x", bytes(16)))
     with pytest.raises(MalformedObject):
-        drained(contents.whole(STORE, file, BlockCipher(FileKey(2, bytes(31) + b"x", bytes(16)))))
+        drained(contents.whole(STORE, file, wrong))
+    with pytest.raises(MalformedObject):
+        drained(contents.part(STORE, ObjectId("4" * 40), file, 1, 5, wrong))
 
 
 def test_an_unknown_file_is_reported(contents: Contents) -> None:

@@ -15,7 +15,7 @@ Source: encryption §2, §5.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from seafleet.errors import MalformedObject
 
 PADDING_BYTES: Final = 16
+TAIL_BYTES: Final = 2 * PADDING_BYTES
+"""How much of the end of a stored block tells its plain size."""
 
 _SHORT_KEY_BYTES: Final = 16
 
@@ -66,6 +68,15 @@ class BlockCipher:
         """Return the plain bytes of a block. Raises MalformedObject if this is not its key."""
         decryptor = self.decryptor()
         return decryptor.update(stored) + decryptor.finalize()
+
+    def plain_size(self, stored_bytes: int, tail: Buffer) -> int:
+        """Return the plain size of a stored block, from its last TAIL_BYTES (all of it if it is shorter).
+
+        Raises MalformedObject if this is not its key.
+        """
+        iv = bytes(tail[:PADDING_BYTES]) if len(tail) == TAIL_BYTES else self._key.iv
+        last = BlockCipher(replace(self._key, iv=iv)).decrypt(tail[-PADDING_BYTES:])
+        return stored_bytes - PADDING_BYTES + len(last)
 
     def encryptor(self) -> Transform:
         """Return what encrypts one block that comes in pieces."""

@@ -1,7 +1,8 @@
 """Reading the content of files, from any byte on, in pieces of bounded size.
 
 Of a file object only the total size is known, not where its blocks begin: nothing promises that they are
-equally large. A range therefore needs the sizes of the blocks before it, and only those.
+equally large. A range therefore needs the sizes of the blocks before it, and only those. Those of encrypted
+blocks stand in their last bytes, and the block in which a range begins is decrypted from its own beginning.
 
 Source: storage format §6; encryption §5; file server §7.
 """
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from seafleet.errors import MalformedObject, ObjectMissing
+from seafleet.formats.ciphers import TAIL_BYTES
 from seafleet.library.cache import WeightedCache
 
 if TYPE_CHECKING:
@@ -59,37 +61,61 @@ class Contents:
         return ContentReader(self._objects, store_id, (block_id,), size)
 
     def part(
-        self, store_id: LibraryId, file_id: ObjectId, file: FileObject, first: int, length: int
+        self,
+        store_id: LibraryId,
+        file_id: ObjectId,
+        file: FileObject,
+        first: int,
+        length: int,
+        cipher: BlockCipher | None = None,
     ) -> ContentReader:
-        """Return a reader of `length` bytes from the byte `first` on, of a file that is not encrypted.
+        """Return a reader of `length` bytes from the byte `first` on, decrypted if there is a cipher.
 
-        Raises ObjectMissing when a block before that byte is not stored.
+        Raises ObjectMissing when a block before that byte is not stored, MalformedObject when one does not
+        decrypt.
         """
         if first == 0:
-            return ContentReader(self._objects, store_id, file.block_ids, length)
-        ends = self._ends_of(store_id, file_id, file, first)
+            return ContentReader(self._objects, store_id, file.block_ids, length, cipher=cipher)
+        ends = self._ends_of(store_id, file_id, file, first, cipher)
         index = bisect_right(ends, first)
         skip = first - (ends[index - 1] if index else 0)
-        return ContentReader(self._objects, store_id, file.block_ids[index:], length, skip=skip)
+        return ContentReader(
+            self._objects, store_id, file.block_ids[index:], length, skip=skip, cipher=cipher
+        )
 
     def _ends_of(
-        self, store_id: LibraryId, file_id: ObjectId, file: FileObject, position: int
+        self,
+        store_id: LibraryId,
+        file_id: ObjectId,
+        file: FileObject,
+        position: int,
+        cipher: BlockCipher | None,
     ) -> Sequence[int]:
         """Return where the blocks end, at least up to the one that holds the byte at `position`."""
         known = self._ends.get((store_id, file_id)) or ()
         ends = list(known)
         while len(ends) < len(file.block_ids) and (not ends or ends[-1] <= position):
-            self._add_ends(ends, store_id, file.block_ids[len(ends) :][:_SIZES_AT_ONCE])
+            self._add_ends(ends, store_id, file.block_ids[len(ends) :][:_SIZES_AT_ONCE], cipher)
         if len(ends) > len(known):
             self._ends.put((store_id, file_id), tuple(ends), len(ends))
         return ends
 
-    def _add_ends(self, ends: list[int], store_id: LibraryId, block_ids: Sequence[ObjectId]) -> None:
+    def _add_ends(
+        self,
+        ends: list[int],
+        store_id: LibraryId,
+        block_ids: Sequence[ObjectId],
+        cipher: BlockCipher | None,
+    ) -> None:
         sizes = self._objects.block_sizes(store_id, block_ids)
         for block_id in block_ids:
             if block_id not in sizes:
                 raise ObjectMissing("block", block_id)
-            ends.append((ends[-1] if ends else 0) + sizes[block_id])
+            size = sizes[block_id]
+            if cipher is not None:
+                tail = self._objects.read_block(store_id, block_id, max(0, size - TAIL_BYTES), TAIL_BYTES)
+                size = cipher.plain_size(size, tail)
+            ends.append((ends[-1] if ends else 0) + size)
 
 
 class ContentReader:
@@ -110,7 +136,7 @@ class ContentReader:
         self._rest = length
         self._pieces = self._plain(block_ids, skip, length)
         if cipher is not None:
-            self._pieces = self._decrypted(block_ids, cipher)
+            self._pieces = self._decrypted(block_ids, skip, cipher)
 
     @property
     def remaining_bytes(self) -> int:
@@ -143,12 +169,19 @@ class ContentReader:
                 yield piece
             skip = 0
 
-    def _decrypted(self, block_ids: Sequence[ObjectId], cipher: BlockCipher) -> Iterator[bytes]:
+    def _decrypted(self, block_ids: Sequence[ObjectId], skip: int, cipher: BlockCipher) -> Iterator[bytes]:
         for block_id in block_ids:
-            decryptor = cipher.decryptor()
-            for piece in self._read_block(block_id, 0, _BLOCK_BYTES):
-                yield decryptor.update(piece)
-            yield decryptor.finalize()
+            for piece in self._decrypted_block(block_id, cipher):
+                if skip < len(piece):
+                    yield piece[skip:] if skip else piece
+                skip = max(0, skip - len(piece))
+            skip = 0
+
+    def _decrypted_block(self, block_id: ObjectId, cipher: BlockCipher) -> Iterator[bytes]:
+        decryptor = cipher.decryptor()
+        for piece in self._read_block(block_id, 0, _BLOCK_BYTES):
+            yield decryptor.update(piece)
+        yield decryptor.finalize()
 
     def _read_block(self, block_id: ObjectId, offset: int, most: int) -> Iterator[bytes]:
         """Yield the stored bytes of a block from `offset` on, at most so many."""

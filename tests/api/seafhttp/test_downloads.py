@@ -343,11 +343,29 @@ def test_an_encrypted_library_takes_and_gives_content_while_unlocked(locked: She
     unlock(locked)
     assert locked.upload("big.bin", CONTENT).status_code == 200
     assert locked.upload("small.txt", b"secret").status_code == 200
-    whole = get(locked, locked.download_path("/big.bin"), Range="bytes=0-5")
+    whole = get(locked, locked.download_path("/big.bin"))
     assert (whole.status_code, whole.headers["content-length"]) == (200, str(SIZE))
-    assert "accept-ranges" not in whole.headers
+    assert whole.headers["accept-ranges"] == "bytes"
     assert whole.content == CONTENT
     assert get(locked, locked.download_path("/small.txt")).content == b"secret"
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "end"),
+    [
+        ("bytes=0-5", 0, 6),
+        ("bytes=5-16", 5, 17),
+        (f"bytes={SIZE - 100}-", SIZE - 100, SIZE),
+        ("bytes=-1", SIZE - 1, SIZE),
+        (f"bytes={(8 << 20) - 3}-{(8 << 20) + 2}", (8 << 20) - 3, (8 << 20) + 3),
+    ],
+)
+def test_parts_of_encrypted_files_are_decrypted(locked: Shelf, asked: str, first: int, end: int) -> None:
+    unlock(locked)
+    assert locked.upload("big.bin", CONTENT).status_code == 200
+    part = get(locked, locked.download_path("/big.bin"), Range=asked)
+    assert (part.status_code, part.headers["content-range"]) == (206, f"bytes {first}-{end - 1}/{SIZE}")
+    assert part.content == CONTENT[first:end]
 
 
 def test_stored_blocks_of_an_encrypted_library_are_not_readable(locked: Shelf) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from seafleet.actor import Actor
     from seafleet.api.services import Services
     from seafleet.db.engine import Transaction
+    from seafleet.formats.ciphers import BlockCipher
     from seafleet.formats.fs import FileObject
     from seafleet.library.model import Head
 
@@ -184,10 +185,9 @@ def _file(request: StreamRequest, wanted: _Wanted, actor: Actor, cache_control: 
         return Streamed(304, headers)
     contents = services.transfers.contents
     file = contents.file(head.store_id, wanted.file_id)
-    if cipher is None:
-        headers["Accept-Ranges"] = "bytes"
-        if file.size and _asks_for_range(request, wanted.file_id):
-            return _ranges(request, wanted, file, headers)
+    headers["Accept-Ranges"] = "bytes"
+    if file.size and _asks_for_range(request, wanted.file_id):
+        return _ranges(request, wanted, file, cipher, headers)
     reader = contents.whole(head.store_id, file, cipher)
     return _begun(request, 200, headers, wanted.media_type, file.size, reader)
 
@@ -226,7 +226,11 @@ def _asks_for_range(request: StreamRequest, file_id: ObjectId) -> bool:
 
 
 def _ranges(
-    request: StreamRequest, wanted: _Wanted, file: FileObject, headers: dict[str, str]
+    request: StreamRequest,
+    wanted: _Wanted,
+    file: FileObject,
+    cipher: BlockCipher | None,
+    headers: dict[str, str],
 ) -> Reply | Streamed:
     store_id, contents = wanted.head.store_id, request.services.transfers.contents
     try:
@@ -235,7 +239,7 @@ def _ranges(
         return Reply(None, 416, {"Content-Range": f"bytes */{file.size}", **_ANYBODY})
 
     def reader_of(each: ByteRange) -> Reader:
-        return contents.part(store_id, wanted.file_id, file, each.first, each.length)
+        return contents.part(store_id, wanted.file_id, file, each.first, each.length, cipher)
 
     if len(ranges) > 1:
         boundary = wanted.file_id + request.request_id
