@@ -165,7 +165,7 @@ STATES = [
         IN,
         GONE,
         commands=("dhcp_renew", "wipe"),
-        newcomer=OK,
+        newcomer="WIPED",
     ),
     State("unlinked-wiped", unlinked_and_wiped, GONE, IN, GONE, commands=("dhcp_renew", "wipe"), newcomer=OK),
     State("removed", removed, GONE, IN, GONE, report=410, commands=("uninstall_agent",), newcomer=OK),
@@ -312,6 +312,13 @@ def test_commands_that_are_handed_out(row: tuple[State, Ways]) -> None:
     assert sorted(command["type"] for command in answer.json()) == sorted(state.commands)
 
 
+# Before the login, which would take up what this makes.
+def test_sync_token_that_was_obtained_without_a_device(row: tuple[State, Ways]) -> None:
+    state, ways = row
+    answer = ways.sync("permission-check", ways.unbound_sync_token)
+    check_sync(answer, state.newcomer or state.sync)
+
+
 def test_password_login_from_the_device(row: tuple[State, Ways]) -> None:
     state, ways = row
     status_code, word = state.login
@@ -324,12 +331,6 @@ def test_password_login_from_the_device(row: tuple[State, Ways]) -> None:
         check(ways.api("ping", answer.json()["token"]), word or OK, state.name)
     elif status_code == 200:
         assert answer.json()["token"] == ways.token
-
-
-def test_sync_token_that_was_obtained_without_a_device(row: tuple[State, Ways]) -> None:
-    state, ways = row
-    answer = ways.sync("permission-check", ways.unbound_sync_token)
-    check_sync(answer, state.newcomer or state.sync)
 
 
 def test_agent_reports_and_pings(row: tuple[State, Ways]) -> None:

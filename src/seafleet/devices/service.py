@@ -144,7 +144,9 @@ class Devices:
         if row is not None:
             state = rows.to_state(row)
             assert state is not None
-            return state
+            if state.removed_at is None:
+                return state
+            tx.execute(rows.SET_ASIDE, {"link_id": state.link_id, "unused": f"old {state.link_id}"})
         info = DeviceInfo.of("other", peer_id, peer_name, ip=ip)
         known = tx.execute(rows.KNOWN_PEER, _key(owner, info)).one_or_none()
         if known is not None:
