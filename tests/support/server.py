@@ -115,7 +115,7 @@ class RunningServer:
             pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         except FileNotFoundError:
             return []
-        return [int(pid) for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [int(pid) for pid in pids if b"spawn_main" in _command_line(pid)]
 
     def command(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run the command line beside the server."""
@@ -253,6 +253,14 @@ def wait_for_end(pids: Iterable[int], limit_seconds: float = _STOP_SECONDS) -> N
             ended, _, _ = select.select([handle], [], [], limit_seconds)
             os.close(handle)
             assert ended, f"process {pid} goes on"
+
+
+def _command_line(pid: str) -> bytes:
+    """Return what a process was started with; nothing when it has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def until(condition: Callable[[], object], limit_seconds: float = _READY_SECONDS) -> None:

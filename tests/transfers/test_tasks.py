@@ -80,6 +80,17 @@ class Bench:
         while self.waiting:
             self.waiting.pop(0)()
 
+    def after_each_commit(self, monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:
+        """Have something happen whenever a move has come a step further."""
+        run_task = self.site.libraries.run_task
+
+        def run_and_act(*arguments: Any) -> Any:
+            result = run_task(*arguments)
+            action()
+            return result
+
+        monkeypatch.setattr(self.site.libraries, "run_task", run_and_act)
+
     def told(self, task_id: str) -> tuple[str, int, int]:
         """Return state and counts."""
         found = self.tasks.progress(task_id, self.site.owner_id)
@@ -109,25 +120,26 @@ def test_a_canceled_task_changes_nothing(bench: Bench) -> None:
     assert (bench.tree(bench.source), bench.tree(bench.target)) == (TREE, {})
 
 
-def test_a_move_that_has_put_everything_in_is_not_canceled_any_more(bench: Bench) -> None:
+def test_a_move_that_has_put_everything_in_is_not_canceled_any_more(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task_id = bench.start(keep=False)
     stopped: list[bool] = []
-    moved = bench.site.libraries.listen
-
-    def cancel(_change: Any) -> None:
-        stopped.append(bench.tasks.cancel(task_id, bench.site.owner_id))
-
-    moved(cancel)
+    bench.after_each_commit(
+        monkeypatch, lambda: stopped.append(bench.tasks.cancel(task_id, bench.site.owner_id))
+    )
     bench.run()
-    assert stopped[0] is False
+    assert stopped == [False, False]
     assert bench.told(task_id)[0] == "done"
     assert (bench.tree(bench.source), bench.tree(bench.target)) == ({}, TREE)
 
 
-def test_a_move_whose_source_was_locked_meanwhile_says_what_is_where(bench: Bench) -> None:
+def test_a_move_whose_source_was_locked_meanwhile_says_what_is_where(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     friend_id, _ = bench.site.account()
     task_id = bench.start(keep=False)
-    bench.site.libraries.listen(lambda _change: _lock(bench, friend_id))
+    bench.after_each_commit(monkeypatch, lambda: _lock(bench, friend_id))
     bench.run()
     told = bench.tasks.progress(task_id, bench.site.owner_id)
     assert told.state == "failed"

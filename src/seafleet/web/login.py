@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from seafleet.accounts.model import Account
 
 LOGIN: Final = "/accounts/login/"
+MAX_ADDRESS_BYTES: Final = 4096
 _WRONG: Final = "The name or the password is not right."
 _DISABLED: Final = "This account is switched off. Ask your administrator."
 
 
 def login_address(go_on: bytes) -> str:
-    """Return the address of the login page that leads on to a path, with its query, on this server."""
-    return f"{LOGIN}?next={quote(go_on, safe='')}"
+    """Return the address of the login page that leads on to a path, with its query, on this server.
+
+    One that is longer than any page here has is forgotten: it would not fit into an answer's head.
+    """
+    return f"{LOGIN}?next={quote(go_on, safe='')}" if len(go_on) <= MAX_ADDRESS_BYTES else LOGIN
 
 
 @route("GET", LOGIN, operation="web-login-page", action=Marker.ANYONE, auth=OPTIONAL, surface=NAME)
