@@ -1,7 +1,8 @@
 """The sync protocol: first upload and clone of a library of 4 KiB files, and polling by idle clients.
 
 The load client does what the desktop client does, in its order and within its limits: a thousand ids in a
-question, about a megabyte in a pack, a hundred objects asked for at once, three connections for blocks.
+question, about a megabyte in a pack, a hundred objects asked for at once, three connections for blocks. Then
+once more with twelve connections for blocks, as from several clients at a time.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ UNITS = {
     "clone of 4 KiB files": "/s",
     "  server CPU per file ": "µs",
     "  CPU of the load client per file ": "µs",
+    "first upload, 12 connections": "/s",
+    "  server CPU per file  ": "µs",
+    "  CPU of the load client per file  ": "µs",
+    "clone, 12 connections": "/s",
+    "  server CPU per file   ": "µs",
+    "  CPU of the load client per file   ": "µs",
     "polls of one library each": "/s",
     "  server CPU per poll": "µs",
     "polls of 1,000 libraries each": "/s",
@@ -50,6 +57,7 @@ IDS_PER_QUESTION = 1000
 PACK_BYTES = 1 << 20
 IDS_PER_PACK = 100
 BLOCK_CONNECTIONS = 3
+MANY_CONNECTIONS = 12
 DEVICE = "b" * 40
 _SENDERS = 2
 _CONNECTIONS = 4
@@ -65,6 +73,7 @@ def main() -> None:
 
         def measure(target: Target) -> None:
             _measure_transfer(target, count)
+            _measure_many(target, count)
             _measure_polls(target, idle[target.name], 3.0 * min(options.scale, 1.0))
 
         alternate(servers, options.rounds, measure)
@@ -135,7 +144,7 @@ class Peer:
             raise RuntimeError(f"{method} {path.partition('?')[0]}: {answer.status} {answer.body[:200]!r}")
         return answer
 
-    def upload(self, tree: Tree) -> float:
+    def upload(self, tree: Tree, connections: int = BLOCK_CONNECTIONS) -> float:
         """Push a tree; return how long the last step took, in seconds."""
         check = f"client_id={DEVICE}&client_name=bench"
         self.ask("GET", f"permission-check/?op=upload&{check}")
@@ -145,12 +154,14 @@ class Peer:
         for body in _packs(tree, self._missing("check-fs/", tree.objects)):
             self.ask("POST", "recv-fs/", body)
         missing = self._missing("check-blocks/", tree.blocks)
-        self._in_parallel(missing, lambda name, line: self._put(name, tree.blocks[ObjectId(name)], line))
+        self._in_parallel(
+            missing, connections, lambda name, line: self._put(name, tree.blocks[ObjectId(name)], line)
+        )
         begun = time.perf_counter()
         self.ask("PUT", f"commit/HEAD/?head={commit.commit_id}")
         return time.perf_counter() - begun
 
-    def clone(self) -> int:
+    def clone(self, connections: int = BLOCK_CONNECTIONS) -> int:
         """Fetch everything; return how many files there were."""
         self.ask("GET", f"permission-check/?op=download&client_id={DEVICE}&client_name=bench")
         head = self.ask("GET", "commit/HEAD").json()["head_commit_id"]
@@ -164,7 +175,9 @@ class Peer:
             wanted = [name for name in wanted[:IDS_PER_PACK] if name not in got] + wanted[IDS_PER_PACK:]
             values = (decode_fs(stored) for _, stored in frames)
             blocks += [name for value in values if isinstance(value, FileObject) for name in value.block_ids]
-        self._in_parallel(blocks, lambda name, line: self.ask("GET", f"block/{name}", connection=line))
+        self._in_parallel(
+            blocks, connections, lambda name, line: self.ask("GET", f"block/{name}", connection=line)
+        )
         return len(blocks)
 
     def _commit(self, tree: Tree) -> Commit:
@@ -191,8 +204,10 @@ class Peer:
     def _put(self, name: str, data: bytes, line: Connection) -> None:
         self.ask("PUT", f"block/{name}", data, line)
 
-    def _in_parallel(self, names: Sequence[str], work: Callable[[str, Connection], object]) -> None:
-        """Do something for each name, on three connections that are kept."""
+    def _in_parallel(
+        self, names: Sequence[str], connections: int, work: Callable[[str, Connection], object]
+    ) -> None:
+        """Do something for each name, on connections that are kept."""
         rest = iter(names)
         errors: list[BaseException] = []
 
@@ -206,7 +221,7 @@ class Peer:
             finally:
                 line.close()
 
-        threads = [threading.Thread(target=run) for _ in range(BLOCK_CONNECTIONS)]
+        threads = [threading.Thread(target=run) for _ in range(connections)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -249,6 +264,18 @@ def _measure_transfer(target: Target, count: int) -> None:
     seconds = _timed(target, lambda: fetched.append(peer.clone()), count, " ")
     assert fetched == [count], f"fetched {fetched} of {count} files"
     target.record("clone of 4 KiB files", count / seconds)
+    client.again().delete_library(library_id)
+
+
+def _measure_many(target: Target, count: int) -> None:
+    client = target.client()
+    library_id = client.create_library("bench")
+    tree = make_tree(count, time.time())
+    peer = Peer(target, client, library_id)
+    seconds = _timed(target, lambda: peer.upload(tree, MANY_CONNECTIONS), count, "  ")
+    target.record("first upload, 12 connections", count / seconds)
+    seconds = _timed(target, lambda: peer.clone(MANY_CONNECTIONS), count, "   ")
+    target.record("clone, 12 connections", count / seconds)
     client.again().delete_library(library_id)
 
 
