@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import shutil
 import subprocess
 import threading
@@ -155,6 +156,11 @@ class SeafileClient:
     def daemons(self) -> list[int]:
         """Return the process id of this home's daemon, if it runs."""
         return [] if self._daemon is None or self._daemon.poll() is not None else [self._daemon.pid]
+
+    def has_crashed(self) -> bool:
+        """Tell whether the daemon ended by a fault of its own: Debian's may when it lets go of a library."""
+        ended = None if self._daemon is None else self._daemon.poll()
+        return ended in (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS)
 
     def clone(self, library_id: str, name: str, email: str, token: str, password: str | None = None) -> Path:
         """Begin to keep a library in step with a new folder, which is returned."""
