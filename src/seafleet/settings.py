@@ -115,7 +115,12 @@ class Settings(BaseSettings):
     # -- process -----------------------------------------------------------------------------------------
 
     workers: int = Field(1, ge=1, le=64, description="Number of server processes that share the port.")
-    api_threads: int = Field(8, ge=1, le=128, description="Threads of each process for API calls.")
+    api_threads: int = Field(
+        4,
+        ge=1,
+        le=128,
+        description="Threads of each process for API calls. More help only while they wait for PostgreSQL.",
+    )
     io_threads: int = Field(
         6, ge=1, le=128, description="Threads of each process that hash and move file content."
     )
