@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import socket
 import time
 from collections.abc import Callable
 from functools import partial
-from selectors import EVENT_READ, DefaultSelector
-from typing import cast
+from itertools import repeat
 
 from benchmarks.rig import Target, alternate, parse, report, targets
-from benchmarks.wire import BOUNDARY, Client, form_header
+from benchmarks.wire import BOUNDARY, Client, answers_within, form_header
 
 UNITS = {
     "authenticated pings": "/s",
@@ -112,26 +110,7 @@ def _send(
     query = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Token {token}\r\n\r\n".encode()
     answer = client.call("GET", path)
     size = len(answer.body)
-    selector = DefaultSelector()
-    address, port = host.rsplit(":", 1)
-    for _ in range(4):
-        connection = socket.create_connection((address, int(port)))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        selector.register(connection, EVENT_READ, bytearray())
-        connection.sendall(query)
-    done, end = 0, time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        for key, _ in selector.select(0.1):
-            connection, buffer = cast("socket.socket", key.fileobj), key.data
-            buffer += connection.recv(1 << 18)
-            head = buffer.find(b"\r\n\r\n")
-            if head >= 0 and len(buffer) >= head + 4 + size:
-                if not buffer.startswith(b"HTTP/1.1 200"):
-                    raise RuntimeError(f"not a success: {bytes(buffer[:200])!r}")
-                buffer.clear()
-                done += 1
-                connection.sendall(query)
-    tell(done)
+    tell(answers_within(seconds, host, repeat(query), size))
 
 
 def _milliseconds(target: Target, path: str) -> float:

@@ -10,18 +10,16 @@ from __future__ import annotations
 import json
 import multiprocessing
 import random
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha1
 from itertools import cycle, islice
-from selectors import EVENT_READ, DefaultSelector
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from benchmarks.rig import Target, alternate, parse, report, targets
-from benchmarks.wire import Client, Connection, Response
+from benchmarks.wire import Client, Connection, Response, answers_within
 from seafleet.formats.commit import Commit, encode
 from seafleet.formats.compression import compress
 from seafleet.formats.frames import decode_frames, encode_frame
@@ -30,6 +28,12 @@ from seafleet.ids import ZERO_ID, LibraryId, ObjectId
 
 T = TypeVar("T")
 
+RATES = (
+    "first upload of 4 KiB files",
+    "clone of 4 KiB files",
+    "first upload, 12 connections",
+    "clone, 12 connections",
+)
 UNITS = {
     "first upload of 4 KiB files": "/s",
     "  server CPU per file": "µs",
@@ -72,8 +76,8 @@ def main() -> None:
         idle = {target.name: _make_libraries(target, libraries) for target in servers}
 
         def measure(target: Target) -> None:
-            _measure_transfer(target, count)
-            _measure_many(target, count)
+            _measure_transfer(target, count, RATES[:2], BLOCK_CONNECTIONS)
+            _measure_transfer(target, count, RATES[2:], MANY_CONNECTIONS)
             _measure_polls(target, idle[target.name], 3.0 * min(options.scale, 1.0))
 
         alternate(servers, options.rounds, measure)
@@ -251,32 +255,27 @@ def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
 # -- measurements --------------------------------------------------------------------------------------------
 
 
-def _measure_transfer(target: Target, count: int) -> None:
+def _measure_transfer(target: Target, count: int, names: tuple[str, str], connections: int) -> None:
+    """Push and clone a library; `names` are the rows of the two rates, and tell apart those below them."""
     client = target.client()
     library_id = client.create_library("bench")
     tree = make_tree(count, time.time())
     peer = Peer(target, client, library_id)
     last: list[float] = []
-    seconds = _timed(target, lambda: last.append(peer.upload(tree)), count, "")
-    target.record("first upload of 4 KiB files", count / seconds)
-    target.record("  of which the head's move", last[0])
+    seconds = _timed(target, lambda: last.append(peer.upload(tree, connections)), count, _column(names[0]))
+    target.record(names[0], count / seconds)
+    if connections == BLOCK_CONNECTIONS:
+        target.record("  of which the head's move", last[0])
     fetched: list[int] = []
-    seconds = _timed(target, lambda: fetched.append(peer.clone()), count, " ")
+    seconds = _timed(target, lambda: fetched.append(peer.clone(connections)), count, _column(names[1]))
     assert fetched == [count], f"fetched {fetched} of {count} files"
-    target.record("clone of 4 KiB files", count / seconds)
+    target.record(names[1], count / seconds)
     client.again().delete_library(library_id)
 
 
-def _measure_many(target: Target, count: int) -> None:
-    client = target.client()
-    library_id = client.create_library("bench")
-    tree = make_tree(count, time.time())
-    peer = Peer(target, client, library_id)
-    seconds = _timed(target, lambda: peer.upload(tree, MANY_CONNECTIONS), count, "  ")
-    target.record("first upload, 12 connections", count / seconds)
-    seconds = _timed(target, lambda: peer.clone(MANY_CONNECTIONS), count, "   ")
-    target.record("clone, 12 connections", count / seconds)
-    client.again().delete_library(library_id)
+def _column(name: str) -> str:
+    """Return the blanks that tell the rows below a rate from those of the same name below another."""
+    return " " * RATES.index(name)
 
 
 def _make_libraries(target: Target, count: int) -> list[str]:
@@ -319,26 +318,7 @@ def _send_polls(url: str, bodies: Sequence[bytes], seconds: float, tell: Callabl
             for body in bodies
         ]
     )
-    selector = DefaultSelector()
-    address, port = host.rsplit(":", 1)
-    for _ in range(_CONNECTIONS):
-        connection = socket.create_connection((address, int(port)))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        selector.register(connection, EVENT_READ, bytearray())
-        connection.sendall(next(requests))
-    done, end = 0, time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        for key, _ in selector.select(0.1):
-            connection, buffer = cast("socket.socket", key.fileobj), key.data
-            buffer += connection.recv(1 << 18)
-            head = buffer.find(b"\r\n\r\n")
-            if head >= 0 and len(buffer) >= head + 4 + size:
-                if not buffer.startswith(b"HTTP/1.1 200"):
-                    raise RuntimeError(f"not a success: {bytes(buffer[:200])!r}")
-                buffer.clear()
-                done += 1
-                connection.sendall(next(requests))
-    tell(done)
+    tell(answers_within(seconds, host, requests, size, _CONNECTIONS))
 
 
 def _timed(target: Target, work: Callable[[], Any], files: int, column: str) -> float:
